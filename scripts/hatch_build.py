@@ -11,6 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hatchling.builders.config import BuilderConfig
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 COMPLETIONS = {
@@ -21,7 +22,7 @@ COMPLETIONS = {
 MAN_PAGE = "share/man/man1/git-ghost.1"
 
 
-class RenderedFiles(BuildHookInterface):
+class RenderedFiles(BuildHookInterface[BuilderConfig]):
     """Adds the rendered files to a wheel; an editable install goes without them."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
