@@ -1,0 +1,119 @@
+"""Fixtures: a sandbox, a lab, and servers that are real and private to one test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.support.http import HttpServer
+from tests.support.lab import Lab
+from tests.support.relay import Relay
+from tests.support.sandbox import Sandbox
+from tests.support.servers import (
+    FileServer,
+    GitDaemon,
+    PathServer,
+    Server,
+    ServerUnavailable,
+)
+from tests.support.ssh import SshServer
+
+NETWORK: dict[str, type[Server]] = {"git": GitDaemon, "ssh": SshServer, "http": HttpServer}
+SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NETWORK}
+_SLOW = {"git_server", "ssh_server", "http_server"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what starts a server."""
+    for item in items:
+        if _SLOW.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def sandbox(tmp_path: Path) -> Sandbox:
+    """Return a machine with nothing on it but git."""
+    return Sandbox(tmp_path / "sandbox")
+
+
+@pytest.fixture
+def in_sandbox(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Sandbox:
+    """Give this very process the sandbox's environment, for tests that call the library.
+
+    What is changed in `sandbox.env` afterwards has to be changed in `os.environ` as well.
+    """
+    for name in set(os.environ) - set(sandbox.env):
+        if not name.startswith("PYTEST_"):
+            monkeypatch.delenv(name)
+    for name, value in sandbox.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(sandbox.root)
+    return sandbox
+
+
+@pytest.fixture
+def lab(sandbox: Sandbox) -> Lab:
+    """Return a source remote, a laptop with a clone and a ghost repository, joined by paths."""
+    return Lab(sandbox)
+
+
+@contextmanager
+def _serving(kind: type[Server], tmp_path: Path) -> Iterator[Server]:
+    """Serve for one test; the log is printed at its end, so pytest shows it with a failure."""
+    try:
+        server = kind(tmp_path / f"{kind.__name__}-files")
+    except ServerUnavailable as error:
+        pytest.skip(str(error))
+    with server:
+        yield server
+    print(f"log of {kind.__name__}:\n{server.log()}")  # noqa: T201
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[Server]:
+    """Return a git:// server."""
+    with _serving(GitDaemon, tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def ssh_server(tmp_path: Path) -> Iterator[SshServer]:
+    """Return a private sshd; skips where none is installed."""
+    with _serving(SshServer, tmp_path) as server:
+        assert isinstance(server, SshServer)
+        yield server
+
+
+@pytest.fixture
+def http_server(tmp_path: Path) -> Iterator[HttpServer]:
+    """Return a smart HTTP server with basic authentication and faults on demand."""
+    with _serving(HttpServer, tmp_path) as server:
+        assert isinstance(server, HttpServer)
+        yield server
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) for name in NETWORK])
+def network_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """Run the test once with each kind of server that listens on a port."""
+    with _serving(NETWORK[request.param], tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(
+    params=["path", "file", *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORK)]
+)
+def any_server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    """Run the test once with each kind of server, a path and a file:// URL among them."""
+    with _serving(SERVERS[request.param], tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def relay() -> Iterator[Callable[..., Relay]]:
+    """Return a function that starts a `Relay`, with the same arguments, for this test."""
+    with ExitStack() as stack:
+        yield lambda *args, **options: stack.enter_context(Relay(*args, **options))

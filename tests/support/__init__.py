@@ -1,0 +1,1 @@
+"""A hermetic workshop for the tests: private homes, real git, real servers on loopback."""
