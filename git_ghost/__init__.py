@@ -1,0 +1,57 @@
+"""git ghost: push a laptop's exact working tree, rebuild it anywhere else, proven by its tree id.
+
+The use cases as functions, silent and typed::
+
+    from git_ghost import Options, pull, push
+
+    pushed = push(Options(directory="~/project", repo="git@host:ghosts.git"))
+    pull(pushed.hash, Options(directory="/workspace", repo="git@host:ghosts.git"))
+
+Everything is imported on first use, so that ``import git_ghost`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "1.0.0.dev0"
+
+if TYPE_CHECKING:
+    from git_ghost.errors import (
+        GhostError as GhostError,
+        GitFailed as GitFailed,
+        LocalChanges as LocalChanges,
+        NoSuchBase as NoSuchBase,
+        NoSuchGhost as NoSuchGhost,
+        RemoteError as RemoteError,
+        UsageError as UsageError,
+        VerificationFailed as VerificationFailed,
+    )
+    from git_ghost.sync import (
+        Options as Options,
+        clone as clone,
+        delete as delete,
+        diff as diff,
+        doctor as doctor,
+        list_ghosts as list_ghosts,
+        pull as pull,
+        push as push,
+        show as show,
+    )
+
+_ERRORS = frozenset(
+    "GhostError GitFailed LocalChanges NoSuchBase NoSuchGhost RemoteError UsageError VerificationFailed".split()
+)
+_USE_CASES = frozenset("Options clone delete diff doctor list_ghosts pull push show".split())
+
+__all__ = ["__version__", *sorted(_ERRORS), *sorted(_USE_CASES)]
+
+
+def __getattr__(name: str) -> Any:
+    import importlib
+
+    if name in _ERRORS:
+        return getattr(importlib.import_module("git_ghost.errors"), name)
+    if name in _USE_CASES:
+        return getattr(importlib.import_module("git_ghost.sync"), name)
+    raise AttributeError(f"module 'git_ghost' has no attribute '{name}'")

@@ -1,0 +1,5 @@
+"""``python -m git_ghost``."""
+
+from git_ghost.cli.main import entry
+
+entry()

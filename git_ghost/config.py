@@ -1,0 +1,148 @@
+"""Settings: flag, then environment, then git config, then default. Pure, but for the home folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from git_ghost.errors import UsageError
+from git_ghost.model import check_prefix
+
+MAX_FILE_SIZE = 25 << 20
+"""Bytes a single file may have: 25 MiB."""
+MAX_SIZE = 200 << 20
+"""Bytes all changed files together may have: 200 MiB."""
+
+_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
+_TRUE = ("true", "yes", "on", "1", "")
+_FALSE = ("false", "no", "off", "0")
+
+
+def parse_size(text: str, name: str) -> int:
+    """A size with git's suffixes (k, m, g: powers of 1024) in bytes; UsageError names ``name``."""
+    match = re.fullmatch(r"\s*(\d+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
+    if match is None:
+        raise UsageError(f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g.")
+    return int(match[1]) << _UNITS[match[2].lower()]
+
+
+def parse_bool(text: str, name: str) -> bool:
+    """A boolean as git config spells it; UsageError names ``name``."""
+    if text.lower() in _TRUE:
+        return True
+    if text.lower() in _FALSE:
+        return False
+    raise UsageError(f"{name} is '{text}', which is neither true nor false")
+
+
+@dataclass(frozen=True)
+class GitConfig:
+    """A repository's git configuration as read by ``git config --list -z``."""
+
+    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, listing: bytes) -> GitConfig:
+        """Read the output of ``git config --list -z``: ``key LF value NUL``, key alone for true."""
+        values: dict[str, tuple[str, ...]] = {}
+        for entry in listing.split(b"\0"):
+            if entry:
+                key, _, value = entry.partition(b"\n")
+                name = os.fsdecode(key)
+                values[name] = (*values.get(name, ()), os.fsdecode(value))
+        return cls(values)
+
+    def get(self, key: str, default: str = "") -> str:
+        """The last value of ``key`` (section and name in lower case), as git reads it."""
+        return self.values.get(key, (default,))[-1]
+
+    def remotes(self) -> tuple[str, ...]:
+        """The names of the remotes that have a URL, in the order of the configuration."""
+        found = (key[7:-4] for key in self.values if key.startswith("remote.") and key.endswith(".url"))
+        return tuple(name for name in found if name)
+
+    def any(self, pattern: str) -> bool:
+        """Whether a key matches the regular expression ``pattern``."""
+        return any(re.match(pattern, key) for key in self.values)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a call runs with. Empty ``repo`` means the embedded default."""
+
+    repo: str = ""
+    repo_base: str = ""
+    """The folder a relative ``repo`` starts from: the current one for flag and environment."""
+    prefix: str = "ghost"
+    remote: str = ""
+    source: str = ""
+    untracked: bool = True
+    max_file_size: int = MAX_FILE_SIZE
+    max_size: int = MAX_SIZE
+
+    @classmethod
+    def resolve(
+        cls, flags: Mapping[str, str | None], environ: Mapping[str, str], config: GitConfig, toplevel: str = ""
+    ) -> Settings:
+        """Settle every setting; ``flags`` holds what was given on the command line (or to the API).
+
+        ``environ`` is consulted for ``GIT_GHOST_REPO``, ``GIT_GHOST_PREFIX`` and
+        ``GIT_GHOST_SOURCE``; the git config names are ``ghost.repo`` and so on. A relative
+        ``ghost.repo`` starts at ``toplevel``. UsageError for values that cannot be.
+        """
+
+        def setting(name: str, variable: str = "", key: str = "") -> str:
+            given = flags.get(name)
+            if given is not None:
+                return given
+            return environ.get(variable, "") or config.get("ghost." + (key or name))
+
+        repo = flags.get("repo") or environ.get("GIT_GHOST_REPO", "")
+        repo_base = os.getcwd() if repo else toplevel
+        size, file_size = config.get("ghost.maxsize"), config.get("ghost.maxfilesize")
+        untracked = setting("untracked")
+        return cls(
+            repo=repo or config.get("ghost.repo"),
+            repo_base=repo_base or os.getcwd(),
+            prefix=check_prefix(setting("prefix", "GIT_GHOST_PREFIX") or "ghost"),
+            remote=setting("remote"),
+            source=setting("source", "GIT_GHOST_SOURCE"),
+            untracked=parse_bool(untracked, "ghost.untracked") if untracked else True,
+            max_file_size=parse_size(file_size, "ghost.maxFileSize") if file_size else MAX_FILE_SIZE,
+            max_size=parse_size(size, "ghost.maxSize") if size else MAX_SIZE,
+        )
+
+
+def is_local(url: str) -> bool:
+    """Whether git takes ``url`` as a path on this machine (gitremote-helpers and git-clone say how)."""
+    if "://" in url or re.match(r"[A-Za-z0-9]+::", url):
+        return False
+    colon, slash = url.find(":"), url.find("/")
+    return colon < 0 or 0 <= slash < colon
+
+
+def locate(url: str, base: str) -> str:
+    """``url`` as git is to be given it: a local path made absolute from folder ``base``.
+
+    UsageError for one that starts with a dash, which git would take as an option.
+    """
+    if url.startswith("-"):
+        raise UsageError(f"'{url}' begins with a dash and cannot name a repository", "Write a local path as ./-name.")
+    if not is_local(url):
+        return url
+    return os.path.normpath(os.path.join(base, os.path.expanduser(url)))
+
+
+def default_repository(object_format: str, environ: Mapping[str, str]) -> str:
+    """Where the embedded default ghost repository for ``object_format`` lives.
+
+    Under ``$XDG_DATA_HOME/git-ghost`` (XDG Base Directory Specification); one for each object
+    format, since git keeps SHA-1 and SHA-256 apart.
+    """
+    home = environ.get("XDG_DATA_HOME", "")
+    if not os.path.isabs(home):  # the specification: a relative path is to be ignored
+        home = os.path.join(os.path.expanduser("~"), ".local", "share")
+    name = "ghosts.git" if object_format == "sha1" else f"ghosts-{object_format}.git"
+    return os.path.join(home, "git-ghost", name)

@@ -1,0 +1,86 @@
+"""What can go wrong, as one tree.
+
+::
+
+    GhostError                  1   an expected failure
+    ├── UsageError              2   the call itself makes no sense
+    ├── NoSuchGhost             3   the ghost repository has no such ghost
+    ├── NoSuchBase              4   a base commit is not to be had
+    ├── LocalChanges            5   the working tree holds something a pull would lose
+    ├── VerificationFailed      6   what was rebuilt is not what the hash promises
+    ├── RemoteError             7   network or access
+    └── GitFailed               1   a git command failed for a reason not foreseen
+
+The number is the exit code (see ``docs/format.md`` for all of them). Exit code 70, a bug in git
+ghost, and 130, interrupted, have no class here: the command line gives them to everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class GhostError(Exception):
+    """An expected failure: ``message`` says what happened, ``hint`` what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(GhostError):
+    """The call itself makes no sense: a malformed hash, a setting that cannot be."""
+
+    exit_code = 2
+
+
+class NoSuchGhost(GhostError):
+    """The ghost repository has no ghost of that name, or more than one with that prefix."""
+
+    exit_code = 3
+
+
+class NoSuchBase(GhostError):
+    """A commit the ghost builds on is neither here nor on the source remote."""
+
+    exit_code = 4
+
+
+class LocalChanges(GhostError):
+    """Something in the working tree would be lost; nothing was touched."""
+
+    exit_code = 5
+
+
+class VerificationFailed(GhostError):
+    """What was rebuilt differs from what the hash promises."""
+
+    exit_code = 6
+
+
+class RemoteError(GhostError):
+    """Network or access: host, credentials, permissions, a lost connection."""
+
+    exit_code = 7
+
+
+class GitFailed(GhostError):
+    """A git command failed; carries its ``argv``, ``status`` and ``stderr``."""
+
+    def __init__(self, argv: Sequence[str], status: int, stderr: str) -> None:
+        self.argv = tuple(argv)
+        self.status = status
+        self.stderr = stderr
+        verb = next((a for a in self.argv[1:] if a in VERBS), "git")
+        said = stderr.strip() or f"exit status {status}"
+        super().__init__(f"git {verb} failed: {said}" if verb != "git" else said)
+
+
+VERBS = frozenset(
+    "apply bundle cat-file check-attr config diff diff-files diff-tree fetch for-each-ref"
+    " hash-object index-pack init log ls-files ls-remote pack-objects push read-tree rev-list"
+    " rev-parse status submodule update-index update-ref version write-tree".split()
+)

@@ -1,0 +1,296 @@
+"""The only door to git: one way to run it, bytes out, one environment policy, one error.
+
+Every command gets the overrides of :data:`POLICY`, so that a user's configuration cannot change
+what is computed. ``-c`` on the command line outranks every file and ``GIT_CONFIG_*`` variable.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import IO, Final, Generic, TypeVar
+
+from git_ghost.errors import GhostError, GitFailed
+from git_ghost.model import redact_text
+
+MINIMUM: Final = (2, 30)
+"""The oldest git whose options and formats this package uses."""
+
+Progress = Callable[[str], None]
+"""Called with a short line of progress, from any thread."""
+
+T = TypeVar("T")
+
+Environment = Mapping[str, str]
+
+POLICY: Final = (
+    ("core.hooksPath", os.devnull),  # hooks are the user's, for the user's own commits
+    ("core.fsmonitor", "false"),  # the file system itself is asked, not a daemon's memory of it
+    ("core.untrackedCache", "false"),
+    ("core.splitIndex", "false"),  # a private index must not depend on a shared one
+    ("core.ignoreStat", "false"),  # it would mark entries assume-unchanged
+    ("core.safecrlf", "false"),  # it makes a conversion fatal; the tree id tells what happened
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("color.ui", "false"),
+    ("submodule.recurse", "false"),
+    ("log.showSignature", "false"),
+    ("i18n.commitEncoding", "UTF-8"),
+)
+
+_SCRUBBED: Final = (
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+    "GIT_ATTR_SOURCE",
+    "GIT_DEFAULT_HASH",
+    "GIT_DEFAULT_REF_FORMAT",
+    "GIT_QUARANTINE_PATH",
+    "GIT_TEMPLATE_DIR",
+    "LANGUAGE",
+)
+
+_REPOSITORY: Final = (  # what `git rev-parse --local-env-vars` prints: they tie git to one repository
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_CONFIG_COUNT",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_GRAFT_FILE",
+    "GIT_INDEX_FILE",
+    "GIT_NO_REPLACE_OBJECTS",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_PREFIX",
+    "GIT_SHALLOW_FILE",
+    "GIT_COMMON_DIR",
+    "GIT_INTERNAL_SUPER_PREFIX",
+)
+
+
+def environment(*, foreign: bool = False, **extra: str) -> dict[str, str]:
+    """The environment git runs in.
+
+    ``foreign`` drops what a parent git exported for its own repository (``GIT_DIR``,
+    ``GIT_INDEX_FILE``, …), for commands about any other repository. Output is locale-free, replace
+    refs are not followed (a ghost is about the objects the ids name), optional locks are not taken.
+    """
+    env = {key: value for key, value in os.environ.items() if key not in _SCRUBBED}
+    if foreign:
+        for key in _REPOSITORY:
+            env.pop(key, None)
+    env.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_NO_REPLACE_OBJECTS="1", **extra)
+    return env
+
+
+def command(*args: str | bytes) -> list[str]:
+    """The argv of a git command under :data:`POLICY`; ``args`` may hold raw path bytes."""
+    argv = ["git"]
+    for key, value in POLICY:
+        argv += ("-c", f"{key}={value}")
+    return argv + [os.fsdecode(arg) for arg in args]
+
+
+class Running:
+    """A git command under way: read :attr:`stdout` or call :meth:`result`; it is never left behind.
+
+    Use it as a context manager where anything may fail in between: leaving the block ends it.
+    """
+
+    def __init__(
+        self,
+        *args: str | bytes,
+        cwd: str | None = None,
+        env: Environment | None = None,
+        stdin: bytes | IO[bytes] | None = None,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        progress: Progress | None = None,
+        keep: Sequence[int] = (),
+        buffering: int = -1,
+    ) -> None:
+        """Start ``git ARGS``.
+
+        ``stdin`` is bytes to feed or a file to read from; ``stdout`` a file to write to instead of
+        the pipe; ``progress`` hears git's progress lines; ``keep`` are file descriptors the command
+        inherits; ``buffering`` 0 lets a part of the output be read here and the rest be handed on.
+        Raises GhostError when there is no git.
+        """
+        self.argv = command(*args)
+        feed = stdin if isinstance(stdin, bytes) else None
+        source = subprocess.PIPE if feed is not None else stdin or subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(
+                self.argv,
+                cwd=cwd,
+                env=environment() if env is None else env,
+                stdin=source,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                pass_fds=tuple(keep),
+                bufsize=buffering,
+            )
+        except FileNotFoundError as e:
+            if cwd is not None and not os.path.isdir(cwd):
+                raise GhostError(f"there is no folder {cwd}") from e
+            raise GhostError("git is not installed, or not on PATH", "Install git 2.30 or newer.") from e
+        self._said: list[bytes] = []
+        self._progress = progress
+        self._threads = [threading.Thread(target=self._listen, daemon=True)]
+        if feed is not None:
+            self._threads.append(threading.Thread(target=self._feed, args=(feed,), daemon=True))
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def stdout(self) -> IO[bytes]:
+        """Its standard output, to read from or to give to the next command."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def _feed(self, data: bytes) -> None:
+        pipe = self._process.stdin
+        assert pipe is not None
+        try:
+            pipe.write(data)
+            pipe.close()
+        except BrokenPipeError:
+            pass  # the command ended early; its exit status tells why
+
+    def _listen(self) -> None:
+        pipe = self._process.stderr
+        assert pipe is not None
+        while chunk := os.read(pipe.fileno(), 65536):
+            self._said.append(chunk)
+            if self._progress is not None and (lines := re.split(rb"[\r\n]+", chunk.strip())):
+                self._progress(redact_text(lines[-1].decode("utf-8", "replace")))
+
+    def wait(self) -> tuple[int, str]:
+        """Its exit status and what it said on stderr, credentials in URLs left out."""
+        try:
+            self._process.wait()
+        except BaseException:
+            self.stop()
+            raise
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stderr, self._process.stdin):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+        said = b"".join(self._said).decode("utf-8", "replace")
+        return self._process.returncode, redact_text(said)
+
+    def result(self, ok: Iterable[int] = (0,)) -> bytes:
+        """All its output; raises GitFailed when its exit status is not in ``ok``."""
+        try:
+            out = self._process.stdout.read() if self._process.stdout else b""
+        except BaseException:
+            self.stop()
+            raise
+        if self._process.stdout:
+            self._process.stdout.close()
+        status, said = self.wait()
+        if status not in ok:
+            raise GitFailed(self.argv, status, said)
+        self.status = status
+        return out
+
+    def stop(self) -> None:
+        """End it now if it still runs."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        for pipe in (self._process.stdout, self._process.stdin):
+            if pipe is not None and not pipe.closed:
+                pipe.close()
+
+    def __enter__(self) -> Running:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.stop()
+
+
+def git(
+    *args: str | bytes,
+    cwd: str | None = None,
+    env: Environment | None = None,
+    stdin: bytes | IO[bytes] | None = None,
+    ok: Iterable[int] = (0,),
+    keep: Sequence[int] = (),
+) -> bytes:
+    """Run ``git ARGS`` and return its output; GitFailed when its status is not in ``ok``."""
+    return Running(*args, cwd=cwd, env=env, stdin=stdin, keep=keep).result(ok)
+
+
+def pipe(producer: Running, *args: str | bytes, cwd: str | None, env: Environment) -> bytes:
+    """Feed ``producer``'s output to ``git ARGS`` without holding it here; both must succeed."""
+    with producer, Running(*args, cwd=cwd, env=env, stdin=producer.stdout) as consumer:
+        producer.stdout.close()
+        status, said = -1, ""
+        try:
+            out = consumer.result()
+        except GitFailed as e:
+            status, said = producer.wait()
+            if status > 0:  # its own failure explains the consumer's; a SIGPIPE (negative) does not
+                raise GitFailed(producer.argv, status, said) from e
+            raise
+        status, said = producer.wait()
+        if status:
+            raise GitFailed(producer.argv, status, said)
+        return out
+
+
+def passthrough(*args: str | bytes, cwd: str | None, env: Environment) -> int:
+    """Run ``git ARGS`` on this process's own stdin, stdout and stderr; its exit status."""
+    sys.stdout.flush()
+    return subprocess.call(["git", *map(os.fsdecode, args)], cwd=cwd, env=env)
+
+
+def version() -> tuple[int, ...]:
+    """git's version as numbers; GhostError, with a sentence, when it is older than MINIMUM."""
+    text = git("version").decode("utf-8", "replace").strip()
+    match = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", text)
+    found = tuple(int(n) for n in match.groups("0")) if match else (0,)
+    if found[:2] < MINIMUM:
+        raise GhostError(
+            f"this is {text}; git ghost needs git {MINIMUM[0]}.{MINIMUM[1]} or newer",
+            "Install a newer git, or put it first on PATH.",
+        )
+    return found
+
+
+class Background(Generic[T]):
+    """A function under way in a thread of its own; :meth:`get` waits and hands on what it did."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._outcome: T
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._outcome = self._work()
+        except BaseException as e:  # handed on by get()
+            self._failure = e
+
+    def get(self) -> T:
+        """Its result; raises what it raised."""
+        self._thread.join()
+        if self._failure is not None:
+            raise self._failure
+        return self._outcome

@@ -1,0 +1,215 @@
+"""Ids, ref names and ghosts: parsed once, frozen, pure.
+
+Formats: ``docs/format.md``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import NewType
+from urllib.parse import urlsplit, urlunsplit
+
+from git_ghost.errors import UsageError
+
+Oid = NewType("Oid", str)
+"""A full object id: 40 (SHA-1) or 64 (SHA-256) lower-case hexadecimal digits."""
+
+FORMAT = "2"
+"""The value of the ``Ghost-Format`` trailer written here (v0.1 wrote no trailers)."""
+
+DIFF_FILE = "local-mod.patch"
+COMMITS_FILE = "commits.patch"
+BUNDLE_FILE = "commits.bundle"
+MIN_PREFIX = 7
+"""The shortest hash prefix that names a ghost, as git's own ``core.abbrev`` default."""
+
+_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_HEX = re.compile(r"[0-9a-f]{7,64}\Z")
+_PREFIX = re.compile(r"(?!.*\.\.)(?!.*\.lock(?:/|\Z))(?!\.)[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z")
+
+
+def is_oid(text: str) -> bool:
+    """Whether ``text`` is a full object id."""
+    return _OID.match(text) is not None
+
+
+def oid(text: str | bytes) -> Oid:
+    """``text``, stripped of white space, as a full object id; UsageError when it is none."""
+    if isinstance(text, bytes):
+        text = text.decode("ascii", "replace")
+    text = text.strip().lower()
+    if not is_oid(text):
+        raise UsageError(f"'{text}' is not a full object id", "It has 40 hexadecimal digits (64 in a SHA-256 repository).")
+    return Oid(text)
+
+
+def hash_argument(text: str) -> str:
+    """A user-given hash: a full id or a prefix of 7 or more digits, stripped and lower-cased."""
+    text = text.strip().lower()
+    if not _HEX.match(text):
+        raise UsageError(
+            f"'{text}' is not a ghost's hash",
+            f"A hash is a tree id or at least {MIN_PREFIX} digits of one, as `git ghost push` and `git ghost list` print it.",
+        )
+    return text
+
+
+def null(object_format: str) -> Oid:
+    """The all-zero id in ``object_format`` (``sha1`` or ``sha256``)."""
+    return Oid("0" * (64 if object_format == "sha256" else 40))
+
+
+def format_of(text: str) -> str:
+    """The object format of a full id: ``sha256`` for 64 digits, ``sha1`` otherwise."""
+    return "sha256" if len(text) == 64 else "sha1"
+
+
+def check_prefix(prefix: str) -> str:
+    """``prefix`` when it can start a branch name, UsageError otherwise."""
+    if prefix.startswith("-") or prefix.endswith(".") or not _PREFIX.match(prefix):
+        raise UsageError(
+            f"'{prefix}' cannot be the prefix of ghosts' branch names",
+            "Use letters, digits, '-', '_' and '/'; v0.1 readers only find [a-z0-9]+.",
+        )
+    return prefix
+
+
+@dataclass(frozen=True, order=True)
+class DiffGhost:
+    """The name of a diff ghost: working tree ``tree`` on top of commit ``base``."""
+
+    base: str
+    tree: str
+    prefix: str = "ghost"
+
+    @property
+    def ref(self) -> str:
+        """Its full ref in the ghost repository."""
+        return f"refs/heads/{self.prefix}/{self.base}/{self.tree}"
+
+    @property
+    def to(self) -> str:
+        """What the ghost leads to: the tree id (v0.1: the SHA-1 of its patch)."""
+        return self.tree
+
+
+@dataclass(frozen=True, order=True)
+class CommitsGhost:
+    """The name of a commits ghost: the commits ``base..head``."""
+
+    base: str
+    head: str
+    prefix: str = "ghost"
+
+    @property
+    def ref(self) -> str:
+        """Its full ref in the ghost repository."""
+        return f"refs/heads/{self.prefix}/{self.base}-{self.head}"
+
+    @property
+    def to(self) -> str:
+        """What the ghost leads to: the last commit."""
+        return self.head
+
+
+Ghost = DiffGhost | CommitsGhost
+
+_DIFF_NAME = re.compile(r"([0-9a-f]{40,64})/([0-9a-f]{40,64})\Z")
+_COMMITS_NAME = re.compile(r"([0-9a-f]{40,64})-([0-9a-f]{40,64})\Z")
+
+
+def parse_ref(ref: str, prefix: str) -> Ghost | None:
+    """The ghost a ref of the ghost repository names, or None when it is no ghost of ``prefix``."""
+    start = f"refs/heads/{prefix}/"
+    if not ref.startswith(start):
+        return None
+    name = ref[len(start) :]
+    if match := _DIFF_NAME.match(name):
+        return DiffGhost(match[1], match[2], prefix)
+    if match := _COMMITS_NAME.match(name):
+        return CommitsGhost(match[1], match[2], prefix)
+    return None
+
+
+@dataclass(frozen=True)
+class Trailers:
+    """What a ghost commit's message carries beyond v0.1's names; empty strings where unknown."""
+
+    tree: str = ""
+    base: str = ""
+    remote_base: str = ""
+    source: str = ""
+    branch: str = ""
+    subject: str = ""
+    format: str = ""
+
+    @property
+    def from_v01(self) -> bool:
+        """Whether the ghost carries no trailers, as those v0.1 made."""
+        return not self.format
+
+    def message(self) -> bytes:
+        """The ghost commit's message: the user's text, then the trailers that are known."""
+        pairs = (
+            ("Ghost-Format", FORMAT),
+            ("Ghost-Tree", self.tree),
+            ("Ghost-Base", self.base),
+            ("Ghost-Remote-Base", self.remote_base),
+            ("Ghost-Source", self.source),
+            ("Ghost-Branch", self.branch),
+        )
+        lines = [f"{key}: {_one_line(value)}" for key, value in pairs if value]
+        subject = self.subject.strip() or "Create ghost commit"
+        text = f"{subject}\n\n" + "\n".join(lines) + "\n"
+        return text.encode("utf-8", "surrogateescape")
+
+    @classmethod
+    def parse(cls, message: bytes) -> Trailers:
+        """Read :meth:`message` back; only the last paragraph can hold trailers."""
+        text = message.decode("utf-8", "surrogateescape").rstrip("\n")
+        body, _, last = text.rpartition("\n\n")
+        found: dict[str, str] = {}
+        for line in last.split("\n"):
+            key, colon, value = line.partition(": ")
+            if colon and key.startswith("Ghost-"):
+                found[key[6:].lower().replace("-", "_")] = value.strip()
+        if "format" not in found:
+            return cls(subject=text)
+        known = ("tree", "base", "remote_base", "source", "branch", "format")
+        return cls(subject=body.strip(), **{key: found.get(key, "") for key in known})
+
+
+def _one_line(value: str) -> str:
+    return re.sub(r"[\r\n\0]+", " ", value)
+
+
+def redact(url: str) -> str:
+    """``url`` without what could be a credential: user names stay for ssh, go for http."""
+    if "://" not in url:
+        return url
+    try:
+        parts = urlsplit(url)
+        if "@" not in parts.netloc:
+            return url
+        user, _, host = parts.netloc.rpartition("@")
+    except ValueError:
+        return re.sub(r"//[^/@]*@", "//", url)
+    keep = user.partition(":")[0] + "@" if parts.scheme in ("ssh", "git+ssh") and user else ""
+    return urlunsplit(parts._replace(netloc=keep + host))
+
+
+_URL_USER = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@']*@", re.IGNORECASE)
+
+
+def redact_text(text: str) -> str:
+    """``text`` (an error of git's, a log line) with every URL in it redacted."""
+    return _URL_USER.sub(lambda match: redact(match[0] + "x")[:-1], text)
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something the user should hear about that is no failure: one sentence, and the paths meant."""
+
+    text: str
+    paths: tuple[str, ...] = field(default=())

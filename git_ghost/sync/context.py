@@ -1,0 +1,87 @@
+"""What every use case starts from: the repository, the settings, the ghost repository."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from git_ghost.config import GitConfig, Settings
+from git_ghost.git import Progress
+from git_ghost.repository import Repository, global_config, open_repository
+from git_ghost.store import GhostRepository, ghost_repository
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a call may say for itself; None and empty mean: as git config says, else the default.
+
+    ``environ`` is where the ``GIT_GHOST_*`` variables are looked up: nowhere, unless the caller
+    hands its environment over (as the command line does).
+    """
+
+    directory: str | None = None
+    """The folder of the user's repository; None: the current one."""
+    repo: str | None = None
+    """URL or path of the ghost repository."""
+    prefix: str | None = None
+    """First part of ghosts' branch names."""
+    remote: str | None = None
+    """Name of the source remote."""
+    source: str | None = None
+    """URL or path of the source repository."""
+    working_dir: str = ""
+    """Folder for temporary files; default: inside the repository's git folder."""
+    progress: Progress | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> dict[str, str | None]:
+        """As :meth:`Settings.resolve` takes them."""
+        return {"repo": self.repo, "prefix": self.prefix, "remote": self.remote, "source": self.source}
+
+
+@dataclass(frozen=True)
+class Context:
+    """A call's surroundings; ``repository`` is None where a use case can do without one."""
+
+    options: Options
+    repository: Repository | None
+    config: GitConfig
+    settings: Settings
+
+    @property
+    def here(self) -> Repository:
+        """The repository of a use case that needs one."""
+        assert self.repository is not None
+        return self.repository
+
+    @property
+    def object_format(self) -> str:
+        """The repository's object format; ``sha1`` without one."""
+        return self.repository.object_format if self.repository else "sha1"
+
+    def store(self, object_format: str = "") -> GhostRepository:
+        """The ghost repository, for objects of the given format (default: this repository's)."""
+        return ghost_repository(self.settings, object_format or self.object_format, os.environ)
+
+
+def open_context(options: Options) -> Context:
+    """The context of a use case inside a repository; GhostError when there is none."""
+    repository = open_repository(options.directory or ".", foreign=options.directory is not None)
+    settings = Settings.resolve(options.flags, options.environ, repository.config, repository.work_tree)
+    return Context(options, repository, repository.config, settings)
+
+
+def context_anywhere(options: Options, *, inside: bool = True) -> Context:
+    """The context of a use case that works without a repository too; ``inside`` False ignores one."""
+    from git_ghost.errors import GhostError
+
+    if inside:
+        try:
+            return open_context(options)
+        except GhostError as e:
+            if "not in a git repository" not in e.message:
+                raise
+    config = global_config()
+    return Context(options, None, config, Settings.resolve(options.flags, options.environ, config))

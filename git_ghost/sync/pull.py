@@ -1,0 +1,349 @@
+"""pull: find a ghost, fetch what is missing, rebuild its tree, prove it, bring the working tree there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from git_ghost import store
+from git_ghost.errors import NoSuchBase, NoSuchGhost, UsageError, VerificationFailed
+from git_ghost.git import Background
+from git_ghost.model import (
+    BUNDLE_FILE,
+    COMMITS_FILE,
+    DIFF_FILE,
+    CommitsGhost,
+    DiffGhost,
+    Notice,
+    Oid,
+    Trailers,
+    hash_argument,
+    is_oid,
+)
+from git_ghost.network import Place
+from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
+from git_ghost.store import Fetched, Inbox
+from git_ghost.sync.context import Context, Options, open_context
+from git_ghost.worktree import base as bases
+from git_ghost.worktree import checkout, journal, legacy, rebuild
+
+
+@dataclass(frozen=True)
+class Pulled:
+    """What a pull did."""
+
+    hash: str
+    """What was pulled: the tree id (of a v0.1 ghost: the SHA-1 of its patch), or the commit."""
+    tree: str
+    base: str
+    """The commit HEAD is on."""
+    changed: int
+    """How many files were written or removed."""
+    head: str
+    """``""`` (HEAD stayed), ``branch`` (its branch was fast-forwarded) or ``detached``."""
+    branch: str
+    backup: str
+    """The ref that holds what ``force`` set aside, or empty."""
+    untracked: tuple[str, ...]
+    """Files in the working tree that are not part of the tree (ignored ones not counted)."""
+    submodules: tuple[str, ...]
+    """Submodules that are not checked out at the commit the tree names."""
+    verified: bool
+    """False for a v0.1 ghost, which promises no tree id."""
+    notices: tuple[Notice, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A ghost put together in the quarantine and checked against its hash."""
+
+    hash: str
+    tree: Oid
+    base: Oid
+    remote_base: str
+    verified: bool
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where base commits come from: ``name`` as git is given it, ``depth`` 0 for full history."""
+
+    name: str
+    depth: int
+
+
+def pull(
+    hash: str,
+    options: Options = Options(),
+    *,
+    base: str | None = None,
+    what: str = "auto",
+    commits_from: str | None = None,
+    force: bool = False,
+    exact: bool = False,
+) -> Pulled:
+    """Make the working tree exactly what ``hash`` names.
+
+    ``hash`` is a tree id as ``push`` printed it, a prefix of 7 or more digits, or a commit id.
+    ``base`` pins the commit the diff must be against; ``what`` and ``commits_from`` are v0.1's forms
+    (``commits``: the commits ``commits_from..hash``; ``all``: those up to ``base``, then the diff).
+    ``force`` sets local changes aside in a backup ref; ``exact`` refuses untracked files that are not
+    part of the tree.
+
+    Raises NoSuchGhost, NoSuchBase, LocalChanges (nothing touched), VerificationFailed (nothing
+    touched), RemoteError.
+    """
+    context = open_context(options)
+    repository = needs_work_tree(context.here)
+    with (
+        journal.one_at_a_time(repository) as lock,
+        quarantine(repository, options.working_dir) as private,
+    ):
+        before = journal.interrupted(repository)
+        if before is not None:
+            journal.clear_stale_locks(repository, before, _branch(repository))
+        inbox = Inbox(private, context.store(), repository.object_format, options.progress)
+        wanted = find(inbox, context, hash, base, what)
+        mark = f"git-ghost pull {secrets.token_hex(8)}"
+        journal.begin(repository, wanted.ghost.to, sorted(before.paths) if before else (), mark)
+        try:
+            source = Source(_source_name(context, wanted.trailers), 1 if repository.shallow else 0)
+            rebuilt = rebuild_ghost(context, private, inbox, wanted, source, commits_from)
+            return settle(repository, private, rebuilt, before, mark, lock, force=force, exact=exact)
+        except BaseException:
+            if before is None and not journal.touched(repository):
+                journal.abandon(repository)
+            raise
+
+
+def _branch(repository: Repository) -> str:
+    try:
+        with open(os.path.join(repository.git_dir, "HEAD")) as head:
+            text = head.read().strip()
+    except OSError:
+        return ""
+    return text.removeprefix("ref: refs/heads/") if text.startswith("ref: ") else ""
+
+
+def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str) -> Fetched:
+    """Fetch the ghost that ``hash`` names; NoSuchGhost when there is none.
+
+    A full id costs one session. A prefix has to be looked up in the list of all ghosts first.
+    """
+    target = _target(context, hash, what)
+    start = _base_id(context, base) if base is not None and what != "commits" else ""
+    if not is_oid(target):
+        listed = store.list_ghosts(inbox.place, inbox.store)
+        target = store.resolve_prefix(listed, target)
+    fetched = inbox.finish(inbox.start(store.refspecs_for(inbox.store.prefix, target, start)))
+    found = [f for f in fetched if f.ghost.to == target and (not start or f.ghost.base == start)]
+    diffs = [f for f in found if isinstance(f.ghost, DiffGhost)]
+    commits = [f for f in found if isinstance(f.ghost, CommitsGhost)]
+    candidates = commits if what == "commits" else diffs or (commits if what == "auto" else [])
+    if not candidates:
+        raise store.no_such_ghost(hash.strip(), inbox.store.shown)
+    return _nearest(context, candidates)
+
+
+def _target(context: Context, hash: str, what: str) -> str:
+    """The id to look for; for commits, any name this repository knows is as good."""
+    try:
+        return hash_argument(hash)
+    except UsageError:
+        if what == "commits" and context.repository and (found := context.repository.commit(hash.strip())):
+            return found
+        raise
+
+
+def _base_id(context: Context, base: str) -> str:
+    text = base.strip()
+    if is_oid(text):
+        return text
+    if text.startswith("-"):
+        raise UsageError(f"'{text}' begins with a dash and cannot name a commit")
+    found = context.repository.commit(text) if context.repository else None
+    if found is None:
+        raise NoSuchBase(f"there is no commit '{text}' here", "Give the full id that `git ghost push` printed.")
+    return found
+
+
+def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
+    """Of several ghosts with the same tree, the one whose base is HEAD, else one whose base is here."""
+    if len(candidates) == 1 or context.repository is None:
+        return candidates[0]
+    head = context.repository.commit("HEAD")
+    keys = [c.ghost.base if isinstance(c.ghost, DiffGhost) else c.ghost.to for c in candidates]
+    missing = set(rebuild.missing_commits(context.repository, keys))
+    order = sorted(zip(keys, range(len(candidates)), strict=True), key=lambda k: (k[0] != head, k[0] in missing))
+    return candidates[order[0][1]]
+
+
+def _source_name(context: Context, trailers: Trailers) -> str:
+    """The source: what the user set, else this repository's remote, else what the ghost says."""
+    if context.settings.source:
+        return store.locate(context.settings.source, context.settings.repo_base)
+    repository = context.here
+    upstream = context.config.get(f"branch.{_branch(repository)}.remote")
+    prefer = tuple(name for name in (context.settings.remote, upstream) if name)
+    chosen = bases.find_source(repository, None, prefer).remote
+    return chosen or (store.locate(trailers.source, repository.cwd) if trailers.source else "")
+
+
+def rebuild_ghost(
+    context: Context,
+    private: Quarantine,
+    inbox: Inbox,
+    wanted: Fetched,
+    source: Source,
+    commits_from: str | None = None,
+) -> Rebuilt:
+    """Put ``wanted`` together in the quarantine, fetching what is missing, and check it.
+
+    Raises NoSuchBase, VerificationFailed, RemoteError.
+    """
+    is_diff = isinstance(wanted.ghost, DiffGhost)
+    needed = wanted.ghost.base if is_diff else wanted.ghost.to
+    start = _base_id(context, commits_from) if commits_from is not None else ""
+    base, notices = _ensure_base(context, private, inbox, wanted, Oid(needed), source, start)
+    remote_base = start or wanted.trailers.remote_base or (wanted.ghost.base if not is_diff else "")
+    if not is_diff:
+        tree = rebuild.rebuild_tree(private, base, None)
+        return Rebuilt(wanted.ghost.to, tree, base, remote_base, base == needed, notices)
+    tree = _apply_diff(private, wanted, base)
+    verified = not wanted.trailers.from_v01 or tree == wanted.ghost.to
+    return Rebuilt(wanted.ghost.to, tree, base, remote_base, verified, notices)
+
+
+def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
+    promised = wanted.ghost.to
+    if wanted.trailers.from_v01:
+        with wanted.start_file(DIFF_FILE) as reading:
+            sha1, size = rebuild.sha1_of(reading.stdout)
+        empty = size == 0
+    else:
+        sha1, empty = "", private.tree(base) == promised
+    tree = rebuild.rebuild_tree(private, base, None if empty else wanted.start_file(DIFF_FILE))
+    if promised not in (tree, sha1):
+        raise VerificationFailed(
+            f"the ghost does not give what its hash promises: {promised} was asked for, {tree} came out",
+            "It was tampered with or is damaged. Push again; see docs/security.md.",
+        )
+    return tree
+
+
+def _ensure_base(
+    context: Context,
+    private: Quarantine,
+    inbox: Inbox,
+    wanted: Fetched,
+    needed: Oid,
+    source: Source,
+    start: str,
+) -> tuple[Oid, tuple[Notice, ...]]:
+    """See to it that ``needed`` can be built on: already here, out of a commits ghost, or fetched.
+
+    Returns it, or for a commits ghost of v0.1, which keeps no ids, the commit that stands for it.
+    """
+    repository = context.here
+    progress = context.options.progress
+    place = Place(repository.cwd, repository.env(), progress)
+    if not rebuild.missing_commits(repository, [needed]):
+        return needed, ()
+    commits = _commits_ghost(inbox, wanted, needed, start)
+    if commits is None:
+        fetch_commits(place, source, [needed], needed)
+        return needed, ()
+    first = Oid(commits.ghost.base)
+    waiting = None
+    if rebuild.missing_commits(repository, [first]):
+        waiting = Background(lambda: fetch_commits(place, source, [first], first))
+    fetched = _fetched(inbox, commits)
+    if waiting is not None:
+        waiting.get()
+    if fetched is None:  # the commits may have reached the source meanwhile
+        fetch_commits(place, source, [needed], needed)
+        return needed, ()
+    if not fetched.has(BUNDLE_FILE):
+        made = legacy.apply(private, first, fetched.file(COMMITS_FILE))
+        notice = Notice(f"the commits come from v0.1, which keeps no ids: {needed} is {made} here")
+        return made, () if made == needed else (notice,)
+    for _ in range(2):
+        with fetched.start_file(BUNDLE_FILE) as bundle:
+            missing = rebuild.unbundle(private, bundle.stdout, first, needed)
+        if not missing:
+            return needed, ()
+        fetch_commits(place, source, missing, needed)
+    raise rebuild.no_base(needed, source.name)
+
+
+@dataclass(frozen=True)
+class _Named:
+    ghost: CommitsGhost
+
+
+def _commits_ghost(inbox: Inbox, wanted: Fetched, needed: Oid, start: str) -> Fetched | _Named | None:
+    """The commits ghost that leads to ``needed``: in hand, by its name, or found; None without one."""
+    prefix = inbox.store.prefix
+    if isinstance(wanted.ghost, CommitsGhost):
+        return wanted
+    remote_base = start or wanted.trailers.remote_base
+    if is_oid(remote_base):
+        return _Named(CommitsGhost(remote_base, needed, prefix)) if remote_base != needed else None
+    ref = f"refs/heads/{prefix}/*-{needed}"
+    found = inbox.finish(inbox.start([f"{ref}:{store.inbox_ref(ref)}"]))
+    return next((f for f in found if isinstance(f.ghost, CommitsGhost) and f.ghost.to == needed), None)
+
+
+def _fetched(inbox: Inbox, commits: Fetched | _Named) -> Fetched | None:
+    if isinstance(commits, Fetched):
+        return commits
+    try:
+        found = inbox.fetch([commits.ghost])
+    except NoSuchGhost:
+        return None
+    return next((f for f in found if f.ghost == commits.ghost), None)
+
+
+def fetch_commits(place: Place, source: Source, commits: Sequence[str], needed: str) -> None:
+    """Fetch ``commits`` from the source; NoSuchBase (naming ``needed``) when it has them not."""
+    if not source.name:
+        raise rebuild.no_base(needed, "")
+    running = rebuild.start_fetch_commits(place, source.name, commits, source.depth)
+    rebuild.finish_fetch_commits(place, running, source.name, commits, source.depth)
+
+
+def settle(
+    repository: Repository,
+    private: Quarantine,
+    rebuilt: Rebuilt,
+    before: journal.Journal | None,
+    mark: str,
+    lock: int,
+    *,
+    force: bool,
+    exact: bool,
+) -> Pulled:
+    """Bring the working tree to what was rebuilt, and report."""
+    target = checkout.Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base)
+    todo = checkout.plan(private, target, before, force=force)
+    if exact:
+        checkout.refuse_untracked(private, todo)
+    outcome = checkout.carry_out(private, todo, mark, lock)
+    return Pulled(
+        hash=rebuilt.hash,
+        tree=outcome.tree,
+        base=outcome.base,
+        changed=outcome.changed,
+        head=outcome.head,
+        branch=outcome.branch,
+        backup=outcome.backup,
+        untracked=tuple(os.fsdecode(path) for path in outcome.untracked),
+        submodules=tuple(os.fsdecode(path) for path in outcome.submodules),
+        verified=rebuilt.verified,
+        notices=rebuilt.notices,
+    )
+
+

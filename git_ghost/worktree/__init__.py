@@ -1,0 +1,1 @@
+"""The user's repository: base, snapshot, rebuild, checkout."""

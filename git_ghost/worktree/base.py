@@ -1,0 +1,134 @@
+"""The base commit: where HEAD leaves what the source remote has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from git_ghost.errors import GhostError, NoSuchBase, UsageError
+from git_ghost.git import Running
+from git_ghost.model import Oid, oid, redact
+from git_ghost.repository import Repository
+
+
+@dataclass(frozen=True)
+class Source:
+    """The source remote: its name in this repository (may be empty) and its URL, credentials out."""
+
+    remote: str = ""
+    url: str = ""
+
+
+def find_remote_base(repository: Repository, head: str, remote: str = "") -> Oid | None:
+    """R: the first commit on ``head``'s first-parent chain that a remote-tracking ref contains.
+
+    ``remote`` restricts it to that remote's refs. None when no such commit is there. Raises
+    UsageError for an unknown remote.
+    """
+    if remote and remote not in repository.config.remotes():
+        raise UsageError(f"there is no remote '{remote}'", "See `git remote`; set one with --remote or ghost.remote.")
+    which = f"--remotes={_glob_escape(remote)}/*" if remote else "--remotes"
+    args = ("rev-list", "--first-parent", "--parents", head, "--not", which)
+    out = repository.git(*args).split(b"\n")
+    if not out[0]:
+        return oid(repository.git("rev-parse", "--verify", f"{head}^{{commit}}"))
+    last = out[-2].split()
+    return oid(last[1]) if len(last) > 1 else None
+
+
+def _glob_escape(name: str) -> str:
+    return "".join("\\" + c if c in "*?[\\" else c for c in name)
+
+
+def is_on_remote(repository: Repository, commit: str, remote: str = "") -> bool:
+    """Whether a remote-tracking ref (of ``remote``, if given) contains ``commit``."""
+    which = f"--remotes={_glob_escape(remote)}/*" if remote else "--remotes"
+    return not repository.git("rev-list", "--max-count=1", commit, "--not", which).strip()
+
+
+def find_source(repository: Repository, base: str | None, prefer: tuple[str, ...]) -> Source:
+    """The remote that has ``base``: the first of ``prefer`` that does, then ``origin``, then any.
+
+    With a single remote it is that one, unasked. An empty Source when there is no remote.
+    """
+    remotes = repository.config.remotes()
+    if not remotes:
+        return Source()
+    ordered = [r for r in dict.fromkeys((*prefer, "origin", *remotes)) if r in remotes]
+    chosen = ordered[0]
+    if base is not None and len(ordered) > 1:
+        chosen = next((r for r in ordered if is_on_remote(repository, base, r)), chosen)
+    return Source(chosen, redact(remote_url(repository, chosen)))
+
+
+def remote_url(repository: Repository, remote: str) -> str:
+    """The URL of a remote as git would use it: ``insteadOf`` applied, a local path absolute."""
+    config = repository.config
+    url = config.get(f"remote.{remote}.url")
+    if config.any(r"url\..*\.insteadof$"):
+        url = os.fsdecode(repository.git("remote", "get-url", "--", remote)).removesuffix("\n")
+    if url.startswith((".", "~")):
+        url = os.path.normpath(os.path.join(repository.cwd, os.path.expanduser(url)))
+    return url
+
+
+def require_commit(repository: Repository, rev: str) -> Oid:
+    """The commit ``rev`` names; NoSuchBase when there is none here."""
+    if rev.startswith("-"):
+        raise UsageError(f"'{rev}' begins with a dash and cannot name a commit")
+    found = repository.commit(rev.strip())
+    if found is None:
+        if rev == "HEAD":
+            raise NoSuchBase("this repository has no commit yet", "Make one with `git commit`, then push it to the source remote.")
+        raise NoSuchBase(f"there is no commit '{rev}' in {repository.cwd}", "Fetch it, or check the name.")
+    return found
+
+
+@dataclass(frozen=True)
+class Range:
+    """Local commits ``base..head`` and the commits their bundle builds on (``base`` first)."""
+
+    base: Oid
+    head: Oid
+    prerequisites: tuple[Oid, ...]
+    count: int
+
+
+def describe_range(repository: Repository, base: Oid, head: Oid) -> Range:
+    """What lies between ``base`` and ``head``; GhostError when a shallow clone hides a part of it."""
+    out = repository.git("rev-list", "--boundary", "--topo-order", head, f"^{base}").decode("ascii").split()
+    inside = [line for line in out if not line.startswith("-")]
+    edges = dict.fromkeys([base, *(oid(line[1:]) for line in out if line.startswith("-"))])
+    if not inside:
+        edges = {base: None}
+    if repository.shallow:
+        with open(os.path.join(repository.common_dir, "shallow")) as shallow:
+            cut = set(shallow.read().split()).intersection(inside)
+        if cut:
+            raise GhostError(
+                f"this shallow clone does not reach from {head} back to {base} (it ends at {min(cut)})",
+                "Get the missing history first: git fetch --unshallow",
+            )
+    return Range(base, head, tuple(edges), len(inside))
+
+
+def start_bundle_pack(repository: Repository, env: dict[str, str], span: Range) -> Running:
+    """Start packing ``span``'s objects, thin against its prerequisites only.
+
+    Bitmaps would leave out everything those commits' *history* reaches, and the receiver may hold
+    nothing but their trees; so they are switched off.
+    """
+    revs = "\n".join([span.head, "--not", *span.prerequisites]) + "\n"
+    return Running(
+        "-c", "pack.useBitmaps=false", "-c", "pack.useSparse=false",
+        "pack-objects", "--revs", "--thin", "--stdout", "--delta-base-offset", "-q",
+        cwd=repository.cwd, env=env, stdin=revs.encode(),
+    )  # fmt: skip
+
+
+def bundle_header(span: Range, object_format: str) -> bytes:
+    """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where it is needed."""
+    lines = ["# v2 git bundle"] if object_format == "sha1" else ["# v3 git bundle", f"@object-format={object_format}"]
+    lines += [f"-{commit}" for commit in span.prerequisites]
+    lines += [f"{span.head} refs/heads/ghost", "", ""]
+    return "\n".join(lines).encode()

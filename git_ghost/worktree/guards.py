@@ -1,0 +1,180 @@
+"""What must not leave a laptop unnoticed: large files, secrets, work hidden in other repositories."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from git_ghost.errors import GhostError, GitFailed
+from git_ghost.git import environment, git
+from git_ghost.repository import Repository
+
+WITHOUT = ("nested", "submodules", "lfs")
+"""What ``--without`` can leave behind knowingly."""
+
+_SECRET = re.compile(
+    rb"""
+    \.env(?!\.(?:example|sample|template|dist|defaults)\Z)(?:\..+)? | .+\.env
+  | .*\.(?:pem|key|p12|pfx|p8|jks|keystore|kdbx|ppk|asc|gpg|ovpn|kubeconfig|tfstate|tfvars)
+  | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?(?:[._-].*)?(?<!\.pub)
+  | \.?(?:netrc|pgpass|npmrc|pypirc|htpasswd|git-credentials|vault-token|s3cfg|boto|my\.cnf) | _netrc
+  | credentials(?:\.(?:json|csv|ya?ml|toml|ini|db|xml))? | (?:.*[._-])?credentials\.json
+  | (?:.*[._-])?service[._-]?account(?:[._-].*)?\.json | client[._-]secrets?(?:[._-].*)?\.json
+  | application_default_credentials\.json | kubeconfig(?:\..+)?
+  | secrets?\.(?:json|ya?ml|toml|ini|env|txt|properties) | accessKeys\.csv | rootkey\.csv
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_SECRET_PLACE = re.compile(
+    rb"(?:\A|/)(?:\.ssh/(?!known_hosts|config\Z|.*\.pub\Z)|\.gnupg/|\.aws/(?:credentials|config)\Z|\.kube/config\Z"
+    rb"|\.docker/config\.json\Z|\.config/gcloud/|\.azure/)",
+    re.IGNORECASE,
+)
+
+
+def looks_secret(path: bytes) -> bool:
+    """Whether a file of this name usually holds a password, a private key or a token."""
+    name = path.rpartition(b"/")[2]
+    return _SECRET.fullmatch(name) is not None or _SECRET_PLACE.search(path) is not None
+
+
+def show_path(path: bytes) -> str:
+    """A path for a message: on one line, quoted where it holds anything odd."""
+    text = path.decode("utf-8", "surrogateescape")
+    plain = text.isprintable() and not any("\udc80" <= c <= "\udcff" for c in text)
+    if plain and text and text == text.strip() and '"' not in text:
+        return text
+    shown = "".join(
+        chr(b) if 32 <= b < 127 and b not in b'"\\' else {10: "\\n", 9: "\\t", 34: '\\"', 92: "\\\\"}.get(b, f"\\{b:03o}")
+        for b in path
+    )
+    return f'"{shown}"'
+
+
+def show_paths(paths: Iterable[bytes], most: int = 8) -> str:
+    """Paths for a message, one indented line each, the rest counted."""
+    paths = list(paths)
+    lines = [f"\n  {show_path(path)}" for path in paths[:most]]
+    if len(paths) > most:
+        lines.append(f"\n  … and {len(paths) - most} more")
+    return "".join(lines)
+
+
+def show_size(size: int) -> str:
+    """A number of bytes for people, in git's binary units."""
+    if size < 1024:
+        return f"{size} bytes"
+    value = float(size)
+    for unit in ("KiB", "MiB", "GiB"):
+        value /= 1024
+        if value < 1024 or unit == "GiB":
+            break
+    return f"{value:.1f} {unit}"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may be sent, in bytes."""
+
+    file: int
+    total: int
+
+
+def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> None:
+    """Refuse (GhostError) a file over ``limits.file`` or a sum over ``limits.total``, naming them."""
+    large = sorted((path for path in sizes if sizes[path] > limits.file), key=lambda p: -sizes[p])
+    total = sum(sizes.values())
+    hint = (
+        "Put what the job does not need into .gitignore (or .git/info/exclude), or send only tracked files"
+        " with --no-untracked.\nTo send it all the same: git config {} {}"
+    )
+    if large:
+        named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in large[:8])
+        more = f"\n  … and {len(large) - 8} more" if len(large) > 8 else ""
+        raise GhostError(
+            f"{len(large)} changed or new file(s) over the limit of {show_size(limits.file)}; nothing was sent:{named}{more}",
+            hint.format("ghost.maxFileSize", f"{(max(sizes.values()) >> 20) + 1}m"),
+        )
+    if total > limits.total:
+        largest = sorted(sizes, key=lambda p: -sizes[p])[:8]
+        named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in largest)
+        raise GhostError(
+            f"{len(sizes)} changed or new files have {show_size(total)} together, over the limit of"
+            f" {show_size(limits.total)}; nothing was sent. The largest:{named}",
+            hint.format("ghost.maxSize", f"{(total >> 20) + 1}m"),
+        )
+
+
+def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> None:
+    """Refuse (GhostError) new files whose names look like secrets and that ``-I`` did not name."""
+    found = [path for path in untracked if path not in included and looks_secret(path)]
+    if found:
+        raise GhostError(
+            f"{len(found)} new file(s) look like secrets by their names; nothing was sent:{show_paths(found)}",
+            "Put them into .gitignore (or .git/info/exclude), or name them with -I to send them.",
+        )
+
+
+def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> None:
+    """Refuse (GhostError) repositories inside the working tree that are no submodules."""
+    found = list(nested)
+    if found and "nested" not in without:
+        raise GhostError(
+            f"{len(found)} git repository(ies) inside this one; git cannot carry their content:{show_paths(found)}",
+            "Put them into .gitignore, make them submodules, or go on without their content: --without nested",
+        )
+
+
+def check_submodules(
+    repository: Repository, dirty: Iterable[bytes], gitlinks: Iterable[bytes], without: frozenset[str]
+) -> None:
+    """Refuse (GhostError) submodules with uncommitted work, or at a commit nobody else has."""
+    if "submodules" in without:
+        return
+    found = list(dirty)
+    if found:
+        raise GhostError(
+            f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:{show_paths(found)}",
+            "Commit and push them there, or go on with the commits alone: --without submodules",
+        )
+    unpushed = [path for path in gitlinks if not _submodule_is_pushed(repository, path)]
+    if unpushed:
+        raise GhostError(
+            f"{len(unpushed)} submodule(s) are at a commit that no remote of theirs has:{show_paths(unpushed)}",
+            "Push them from there (`git -C PATH push`), or go on all the same: --without submodules",
+        )
+
+
+def _submodule_is_pushed(repository: Repository, path: bytes) -> bool:
+    folder = os.path.join(repository.work_tree, os.fsdecode(path))
+    if not os.path.exists(os.path.join(folder, ".git")):
+        return True  # not checked out: its commit came from somewhere else
+    try:
+        args = ("rev-list", "--max-count=1", "HEAD", "--not", "--remotes")
+        return not git(*args, cwd=folder, env=environment(foreign=True)).strip()
+    except GitFailed:
+        return False
+
+
+def check_lfs(
+    repository: Repository, env: Mapping[str, str], paths: Iterable[bytes], without: frozenset[str]
+) -> None:
+    """Refuse (GhostError) changed files under an LFS filter: the LFS server would lack their content.
+
+    A ghost carries the pointer only. Asked only where a ``filter.lfs`` is configured, since without
+    one git stores the content itself.
+    """
+    paths = list(paths)
+    if not paths or "lfs" in without or not repository.config.any(r"filter\.lfs\.(?:clean|process)$"):
+        return
+    feed = b"".join(path + b"\0" for path in paths)
+    out = git("check-attr", "--stdin", "-z", "filter", cwd=repository.cwd, env=env, stdin=feed).split(b"\0")
+    found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
+    if found:
+        raise GhostError(
+            f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only their pointers:{show_paths(found)}",
+            "Commit them and push them to the source remote (`git lfs push --all REMOTE` sends the content),"
+            " then go on with the pointers: --without lfs",
+        )

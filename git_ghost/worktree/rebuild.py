@@ -1,0 +1,159 @@
+"""Rebuild: a ghost's tree and commits out of objects, checked before anything is used.
+
+Everything happens in a quarantine; the working tree is not looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import IO
+
+from git_ghost import network
+from git_ghost.errors import GhostError, GitFailed, NoSuchBase, RemoteError, VerificationFailed
+from git_ghost.git import Running, git, pipe
+from git_ghost.model import Oid, oid, redact
+from git_ghost.network import Place
+from git_ghost.repository import Quarantine, Repository
+
+_APPLY = (
+    "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",
+    "apply", "--cached", "--whitespace=nowarn", "-p1", "-",
+)  # fmt: skip
+
+
+def missing_commits(repository: Repository, commits: Sequence[str]) -> list[str]:
+    """Those of ``commits`` that are not here, or whose tree is not (a cut-off fetch leaves neither)."""
+    feed = "".join(f"{commit}^{{tree}}\n" for commit in commits).encode()
+    out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode("ascii", "replace")
+    return [commit for commit, line in zip(commits, out.splitlines(), strict=True) if " tree " not in line]
+
+
+def start_fetch_commits(place: Place, source: str, commits: Sequence[str], depth: int) -> Running:
+    """Start fetching exactly ``commits`` from ``source`` into the repository of ``place``.
+
+    ``depth`` 1 brings the trees alone, 0 the history too.
+    """
+    return network.fetch(place, source, commits, depth=depth)
+
+
+def finish_fetch_commits(
+    place: Place, running: Running, source: str, commits: Sequence[str], depth: int
+) -> None:
+    """Wait for :func:`start_fetch_commits`; NoSuchBase when the source does not have a commit.
+
+    A server that hands out branch tips only (protocol version 0 and
+    ``uploadpack.allowReachableSHA1InWant`` off) is asked for all its branches instead.
+    """
+    try:
+        running.result()
+        return
+    except GitFailed as e:
+        if not _not_ours(e.stderr):
+            raise network.explain(e, source) from e
+    inside = "+refs/heads/*:refs/git-ghost/base/*"
+    try:
+        network.finish(network.fetch(place, source, [inside]), source)
+    except (RemoteError, GhostError) as e:
+        raise no_base(commits[0], source) from e
+    finally:
+        _forget_base_refs(place)
+
+
+def _not_ours(said: str) -> bool:
+    return any(
+        text in said
+        for text in ("not our ref", "unadvertised object", "couldn't find remote ref", "no such remote ref")
+    )
+
+
+def _forget_base_refs(place: Place) -> None:
+    out = git("for-each-ref", "--format=delete %(refname)", "refs/git-ghost/base/", cwd=place.cwd, env=place.env)
+    git("update-ref", "--stdin", cwd=place.cwd, env=place.env, stdin=out)
+
+
+def no_base(commit: str, source: str) -> NoSuchBase:
+    """The error for a base commit that is nowhere to be had."""
+    where = f" or on {redact(source)}" if source else ""
+    return NoSuchBase(
+        f"the base commit {commit} is not here{where}",
+        "Push that commit to the source remote, name another source with --source, or push the ghost"
+        " again with its commits (`git ghost push all`).",
+    )
+
+
+def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) -> tuple[str, ...]:
+    """Unpack a ``commits.bundle`` into the quarantine and check that it leads to ``head``.
+
+    ``bundle`` must be unbuffered: its header is read here, the pack by git. Returns the prerequisites
+    that are missing here (nothing is unpacked then), else an empty tuple.
+    Raises VerificationFailed for a bundle that is malformed or leads elsewhere.
+    """
+    repository = quarantine.repository
+    assert repository is not None
+    prerequisites = _read_header(bundle, base, head)
+    if missing := missing_commits(repository, prerequisites):
+        return tuple(missing)
+    env = quarantine.env()
+    try:
+        git("index-pack", "--stdin", "--fix-thin", cwd=repository.cwd, env=env, stdin=bundle)
+        span = ("rev-list", "--objects", "--quiet", head, "--not", *prerequisites)
+        git(*span, cwd=repository.cwd, env=env)
+    except GitFailed as e:
+        raise VerificationFailed(
+            f"the stored commits do not lead from {base} to {head}: {e.stderr.strip()}",
+            "The ghost repository was tampered with or is damaged; push again.",
+        ) from e
+    return ()
+
+
+def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
+    broken = VerificationFailed(
+        f"the stored commits of {base}-{head} are no bundle that leads to {head}",
+        "The ghost repository was tampered with or is damaged; push again.",
+    )
+    if bundle.readline() not in (b"# v2 git bundle\n", b"# v3 git bundle\n"):
+        raise broken
+    prerequisites: list[str] = []
+    heads: list[str] = []
+    while (line := bundle.readline(4096)) not in (b"\n", b""):
+        text = line.decode("ascii", "replace").strip()
+        if text.startswith("@"):
+            continue
+        value = text.removeprefix("-").split(" ")[0]
+        if len(value) != len(head) or not set(value) <= set("0123456789abcdef"):
+            raise broken
+        (prerequisites if text.startswith("-") else heads).append(value)
+    if heads != [head] or base not in prerequisites:
+        raise broken
+    return prerequisites
+
+
+def rebuild_tree(quarantine: Quarantine, base: str, patch: Running | None, index: str = "rebuilt") -> Oid:
+    """The tree that results from applying ``patch`` (None: nothing) to commit ``base``.
+
+    It is put together in a private index, left there under ``index``. Raises VerificationFailed when
+    the patch does not apply.
+    """
+    repository = quarantine.repository
+    assert repository is not None
+    env = quarantine.env(index)
+    git("read-tree", f"{base}^{{tree}}", cwd=repository.cwd, env=env)
+    if patch is not None:
+        try:
+            pipe(patch, *_APPLY, cwd=repository.cwd, env=env)
+        except GitFailed as e:
+            raise VerificationFailed(
+                f"the stored patch does not apply to {base}: {e.stderr.strip()}",
+                "The ghost was tampered with, or an older git ghost's configuration broke it; push again.",
+            ) from e
+    return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
+
+
+def sha1_of(stream: IO[bytes]) -> tuple[str, int]:
+    """SHA-1 (v0.1's name for a patch) and size in bytes of what ``stream`` holds."""
+    digest, size = hashlib.sha1(usedforsecurity=False), 0
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+        size += len(chunk)
+    return digest.hexdigest(), size

@@ -1,0 +1,313 @@
+"""Snapshot: the git tree id of the working tree, with the user's index and objects never written.
+
+First :func:`survey` looks (plan), then the guards judge, then :func:`write_tree` hashes (act).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from git_ghost.errors import GhostError, GitFailed, UsageError
+from git_ghost.git import Running, git
+from git_ghost.model import Oid, null, oid
+from git_ghost.repository import Quarantine, Repository
+from git_ghost.worktree import guards
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What differs from HEAD in a working tree; paths are bytes, relative to its top."""
+
+    head: Oid | None
+    branch: str = ""
+    upstream: str = ""
+    written: tuple[bytes, ...] = ()
+    """Tracked paths whose content on disk is not the index's."""
+    deleted: tuple[bytes, ...] = ()
+    """Tracked paths that are not on disk."""
+    staged: tuple[bytes, ...] = ()
+    """Paths whose index entry is not HEAD's, whatever is on disk."""
+    conflicted: tuple[bytes, ...] = ()
+    untracked: tuple[bytes, ...] = ()
+    included: tuple[bytes, ...] = ()
+    """Paths named by ``-I`` that git would not have offered: ignored ones, mostly."""
+    nested: tuple[bytes, ...] = ()
+    """Repositories inside the working tree that are no submodules (a trailing slash each)."""
+    dirty_submodules: tuple[bytes, ...] = ()
+    gitlinks: tuple[bytes, ...] = ()
+    hidden: tuple[bytes, ...] = ()
+    """Changed paths that the user told git to overlook (assume-unchanged, skip-worktree)."""
+
+    @property
+    def changed(self) -> frozenset[bytes]:
+        """Every tracked path that is not as in HEAD, on disk or in the index."""
+        return frozenset((*self.written, *self.deleted, *self.staged, *self.conflicted))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Index flags of a path that deserve attention."""
+
+    path: bytes
+    gitlink: bool
+    overlooked: bool
+
+
+_ENTRY = re.compile(rb"(?:(?<=\0)|\A)([A-Za-z]) (\d{6}) [0-9a-f]+ \d\t([^\0]*)\0")
+_NOTABLE = re.compile(rb"(?:\A|\0)(?:[a-zS] |. 160000)")
+
+
+def _notable(listing: bytes) -> Iterator[Entry]:
+    """The gitlinks and overlooked entries in ``git ls-files -v -s -z``."""
+    if not _NOTABLE.search(listing):
+        return
+    for tag, mode, path in _ENTRY.findall(listing):
+        gitlink = mode == b"160000"
+        if gitlink or tag.islower() or tag == b"S":
+            yield Entry(path, gitlink, tag.islower() or tag == b"S")
+
+
+def start_status(repository: Repository, env: dict[str, str]) -> Running:
+    """Start the one look at the whole working tree, on a private index."""
+    return Running(
+        "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all",
+        "--ignore-submodules=none", "--no-renames", "--no-ahead-behind",
+        cwd=repository.work_tree, env=env,
+    )  # fmt: skip
+
+
+def survey(quarantine: Quarantine) -> Survey:
+    """Look at the working tree through the quarantine's private index; nothing is hashed or written.
+
+    Raises GhostError where git cannot read it.
+    """
+    repository = quarantine.repository
+    assert repository is not None
+    env = quarantine.env()
+    with start_status(repository, env) as status:
+        with Running("ls-files", "-v", "-s", "-z", cwd=repository.work_tree, env=env) as listing:
+            notable = list(_notable(listing.result()))
+        found = _parse_status(status.result())
+    overlooked = [e.path for e in notable if e.overlooked and _on_disk(repository, e.path)]
+    hidden = tuple(_changed_behind_flags(quarantine, overlooked)) if overlooked else ()
+    gitlinks = tuple(entry.path for entry in notable if entry.gitlink)
+    return replace(found, hidden=hidden, gitlinks=gitlinks)
+
+
+def _on_disk(repository: Repository, path: bytes) -> bool:
+    return os.path.lexists(os.path.join(os.fsencode(repository.work_tree), path))
+
+
+def _changed_behind_flags(quarantine: Quarantine, paths: list[bytes]) -> list[bytes]:
+    """Which of ``paths``, flagged to be overlooked, differ on disk: asked of another private index."""
+    repository = quarantine.repository
+    assert repository is not None
+    quarantine.copy_index("unflagged")
+    env = quarantine.env("unflagged")
+    unflag(repository, env, paths)
+    git("update-index", "-q", "--refresh", cwd=repository.work_tree, env=env, ok=(0, 1))
+    out = git("diff-files", "--name-only", "-z", cwd=repository.work_tree, env=env)
+    return sorted(set(out.split(b"\0")).intersection(paths))
+
+
+def unflag(repository: Repository, env: dict[str, str], paths: Iterable[bytes]) -> None:
+    """Drop the flags that make git overlook ``paths``, in the index of ``env``."""
+    feed = b"".join(path + b"\0" for path in paths)
+    for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
+        git("update-index", flag, "-z", "--stdin", cwd=repository.work_tree, env=env, stdin=feed)
+
+
+def _parse_status(out: bytes) -> Survey:
+    """Read ``git status --porcelain=v2 -z --branch`` (git-status(1), "Porcelain Format Version 2")."""
+    header: dict[str, str] = {}
+    lists: dict[str, list[bytes]] = {
+        name: [] for name in ("written", "deleted", "staged", "conflicted", "untracked", "nested", "dirty_submodules")
+    }
+    for line in out.split(b"\0"):
+        kind = line[:2]
+        if kind == b"# ":
+            key, _, value = os.fsdecode(line[2:]).partition(" ")
+            header[key] = value
+        elif kind == b"1 ":
+            _, xy, sub, _, index_mode, disk_mode, _, _, path = line.split(b" ", 8)
+            if xy[:1] != b".":
+                lists["staged"].append(path)
+            if sub[:1] == b"S":
+                if sub[2:] != b"..":
+                    lists["dirty_submodules"].append(path)
+                if sub[1:2] == b"C":
+                    lists["written"].append(path)
+                elif xy[1:] == b"D" or disk_mode == b"000000":
+                    lists["deleted"].append(path)
+            elif disk_mode == b"160000" and index_mode != b"160000":
+                lists["nested"].append(path + b"/")
+                lists["deleted"].append(path)
+            elif xy[1:] != b".":
+                lists["deleted" if disk_mode == b"000000" else "written"].append(path)
+        elif kind == b"u ":
+            fields = line.split(b" ", 10)
+            path = fields[10]
+            lists["conflicted"].append(path)
+            lists["deleted" if fields[6] == b"000000" else "written"].append(path)
+        elif kind == b"? ":
+            path = line[2:]
+            lists["nested" if path.endswith(b"/") else "untracked"].append(path)
+    head = header.get("branch.oid", "(initial)")
+    branch = header.get("branch.head", "")
+    return Survey(
+        head=None if head == "(initial)" else oid(head),
+        branch="" if branch == "(detached)" else branch,
+        upstream=header.get("branch.upstream", ""),
+        **{name: tuple(paths) for name, paths in lists.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a snapshot is to hold."""
+
+    untracked: bool = True
+    include: tuple[bytes, ...] = ()
+    """Absolute paths named by ``-I``."""
+    follow_symlinks: bool = False
+    without: frozenset[str] = frozenset()
+    limits: guards.Limits = field(default_factory=lambda: guards.Limits(25 << 20, 200 << 20))
+
+
+def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
+    """``found`` reduced to, and completed by, what is wanted. UsageError for a path outside."""
+    repository = quarantine.repository
+    assert repository is not None
+    named = _named_paths(repository, wanted)
+    listed: dict[bytes, None] = {}
+    nested = list(found.nested)
+    if named:
+        feed = [b":(literal,top)" + path for path in named]
+        known = set(
+            git("ls-files", "-z", "--cached", "--", *feed, cwd=repository.work_tree, env=quarantine.env()).split(b"\0")
+        )
+        out = git("ls-files", "-z", "--others", "--", *feed, cwd=repository.work_tree, env=quarantine.env())
+        for path in filter(None, out.split(b"\0")):
+            if path.endswith(b"/"):
+                nested.append(path)
+            else:
+                listed[path] = None
+        for path in named:  # tracked but overlooked ones, and what git lists nowhere
+            if path in known and path in found.hidden:
+                listed[path] = None
+            elif not any(p == path or p.startswith(path + b"/") for p in (*listed, *known, *nested)) and path:
+                _refuse_unlistable(repository, path)
+    if seen := [path for path in found.hidden if path in listed]:
+        unflag(repository, quarantine.env(), seen)
+    hidden = tuple(path for path in found.hidden if path not in listed)
+    untracked = found.untracked if wanted.untracked else ()
+    included = tuple(path for path in listed if path not in set(untracked))
+    return replace(
+        found, untracked=untracked, included=included, nested=tuple(dict.fromkeys(nested)), hidden=hidden
+    )
+
+
+def _refuse_unlistable(repository: Repository, path: bytes) -> None:
+    full = os.path.join(os.fsencode(repository.work_tree), path)
+    shown = guards.show_path(path)
+    if not os.path.lexists(full):
+        raise UsageError(f"there is no file {shown} to include")
+    parts = path.split(b"/")
+    for depth in range(1, len(parts)):
+        link = os.path.join(os.fsencode(repository.work_tree), *parts[:depth])
+        if os.path.islink(link):
+            raise UsageError(f"{shown} is beyond a symbolic link", "Include the file by its own path.")
+    if not os.path.isdir(full):
+        raise UsageError(f"git cannot carry {shown}: it is neither a file, a folder nor a symbolic link")
+
+
+def _named_paths(repository: Repository, wanted: Wanted) -> list[bytes]:
+    """The paths named by ``-I``, relative to the top; with the targets of links when those are followed."""
+    found: dict[bytes, None] = {}
+    for path in wanted.include:
+        relative = _relative(repository, path)
+        found[relative] = None
+        full = os.path.join(os.fsencode(repository.work_tree), relative)
+        while wanted.follow_symlinks and os.path.islink(full):
+            target = os.readlink(full)
+            if os.path.isabs(target):
+                raise UsageError(
+                    f"{guards.show_path(relative)} is a symbolic link to the absolute path {guards.show_path(target)}",
+                    "--follow-symlinks takes relative links inside the repository.",
+                )
+            full = os.path.normpath(os.path.join(os.path.dirname(full), target))
+            relative = _relative(repository, full)
+            if relative in found:
+                break
+            found[relative] = None
+    return list(found)
+
+
+def _relative(repository: Repository, path: bytes) -> bytes:
+    """``path`` relative to the top of the working tree; its folder's links resolved, its own not."""
+    top = os.path.realpath(os.fsencode(repository.work_tree))
+    path = os.path.normpath(path)
+    full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    if path == os.path.normpath(os.fsencode(repository.work_tree)) or full == top:
+        return b""
+    relative = os.path.relpath(full, top)
+    if relative.startswith(b"../") or relative == b"..":
+        raise UsageError(f"{guards.show_path(path)} is not inside {repository.work_tree}")
+    if relative.split(b"/")[0].lower() == b".git":
+        raise UsageError(f"{guards.show_path(path)} is git's own")
+    return relative
+
+
+def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wanted) -> None:
+    """Refuse (GhostError) what should not be sent, before anything is hashed."""
+    guards.check_nested(found.nested, wanted.without)
+    guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
+    named = frozenset(_named_paths(repository, wanted))
+    guards.check_secrets((*found.untracked, *found.included), named)
+    on_disk = (*found.written, *found.untracked, *found.included)
+    guards.check_sizes({path: _size(repository, path) for path in on_disk}, wanted.limits)
+    guards.check_lfs(repository, env, on_disk, wanted.without)
+
+
+def _size(repository: Repository, path: bytes) -> int:
+    try:
+        found = os.lstat(os.path.join(os.fsencode(repository.work_tree), path))
+    except OSError:
+        return 0
+    return found.st_size if stat.S_ISREG(found.st_mode) else 0
+
+
+def write_tree(quarantine: Quarantine, found: Survey, index: str = "index") -> Oid:
+    """Hash what :func:`survey` found into the quarantine; the tree id of the working tree.
+
+    Only paths that differ are read. Raises GhostError for a file that cannot be.
+    """
+    repository = quarantine.repository
+    assert repository is not None
+    env = quarantine.env(index)
+    update_index(repository, env, found.deleted, (*found.written, *found.untracked, *found.included))
+    return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
+
+
+def update_index(
+    repository: Repository, env: dict[str, str], deleted: Iterable[bytes], written: Iterable[bytes]
+) -> None:
+    """Record ``deleted`` paths as gone and ``written`` ones as they are on disk.
+
+    Deletions go first: a folder may have taken a file's place, a link a folder's.
+    """
+    removal = b"0 " + null(repository.object_format).encode() + b"\t"
+    if gone := b"".join(removal + path + b"\0" for path in deleted):
+        git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=gone)
+    if there := b"".join(path + b"\0" for path in written):
+        try:
+            git(
+                "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
+                cwd=repository.work_tree, env=env, stdin=there,
+            )  # fmt: skip
+        except GitFailed as e:
+            raise GhostError(f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent.") from e
