@@ -24,7 +24,9 @@ def parse_size(text: str, name: str) -> int:
     """A size with git's suffixes (k, m, g: powers of 1024) in bytes; UsageError names ``name``."""
     match = re.fullmatch(r"\s*(\d+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
     if match is None:
-        raise UsageError(f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g.")
+        raise UsageError(
+            f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g."
+        )
     return int(match[1]) << _UNITS[match[2].lower()]
 
 
@@ -60,7 +62,9 @@ class GitConfig:
 
     def remotes(self) -> tuple[str, ...]:
         """The names of the remotes that have a URL, in the order of the configuration."""
-        found = (key[7:-4] for key in self.values if key.startswith("remote.") and key.endswith(".url"))
+        found = (
+            key[7:-4] for key in self.values if key.startswith("remote.") and key.endswith(".url")
+        )
         return tuple(name for name in found if name)
 
     def any(self, pattern: str) -> bool:
@@ -84,7 +88,11 @@ class Settings:
 
     @classmethod
     def resolve(
-        cls, flags: Mapping[str, str | None], environ: Mapping[str, str], config: GitConfig, toplevel: str = ""
+        cls,
+        flags: Mapping[str, str | None],
+        environ: Mapping[str, str],
+        config: GitConfig,
+        toplevel: str = "",
     ) -> Settings:
         """Settle every setting; ``flags`` holds what was given on the command line (or to the API).
 
@@ -110,7 +118,9 @@ class Settings:
             remote=setting("remote"),
             source=setting("source", "GIT_GHOST_SOURCE"),
             untracked=parse_bool(untracked, "ghost.untracked") if untracked else True,
-            max_file_size=parse_size(file_size, "ghost.maxFileSize") if file_size else MAX_FILE_SIZE,
+            max_file_size=parse_size(file_size, "ghost.maxFileSize")
+            if file_size
+            else MAX_FILE_SIZE,
             max_size=parse_size(size, "ghost.maxSize") if size else MAX_SIZE,
         )
 
@@ -129,7 +139,10 @@ def locate(url: str, base: str) -> str:
     UsageError for one that starts with a dash, which git would take as an option.
     """
     if url.startswith("-"):
-        raise UsageError(f"'{url}' begins with a dash and cannot name a repository", "Write a local path as ./-name.")
+        raise UsageError(
+            f"'{url}' begins with a dash and cannot name a repository",
+            "Write a local path as ./-name.",
+        )
     if not is_local(url):
         return url
     return os.path.normpath(os.path.join(base, os.path.expanduser(url)))

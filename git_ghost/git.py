@@ -125,8 +125,12 @@ class Running:
         Raises GhostError when there is no git.
         """
         self.argv = command(*args)
-        feed = stdin if isinstance(stdin, bytes) else None
-        source = subprocess.PIPE if feed is not None else stdin or subprocess.DEVNULL
+        feed: bytes | None = None
+        source: int | IO[bytes] = subprocess.DEVNULL
+        if isinstance(stdin, bytes):
+            feed, source = stdin, subprocess.PIPE
+        elif stdin is not None:
+            source = stdin
         try:
             self._process = subprocess.Popen(
                 self.argv,
@@ -141,7 +145,9 @@ class Running:
         except FileNotFoundError as e:
             if cwd is not None and not os.path.isdir(cwd):
                 raise GhostError(f"there is no folder {cwd}") from e
-            raise GhostError("git is not installed, or not on PATH", "Install git 2.30 or newer.") from e
+            raise GhostError(
+                "git is not installed, or not on PATH", "Install git 2.30 or newer."
+            ) from e
         self._said: list[bytes] = []
         self._progress = progress
         self._threads = [threading.Thread(target=self._listen, daemon=True)]

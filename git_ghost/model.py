@@ -26,7 +26,9 @@ MIN_PREFIX = 7
 
 _OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")
-_PREFIX = re.compile(r"(?!.*\.\.)(?!.*\.lock(?:/|\Z))(?!\.)[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z")
+_PREFIX = re.compile(
+    r"(?!.*\.\.)(?!.*\.lock(?:/|\Z))(?!\.)[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z"
+)
 
 
 def is_oid(text: str) -> bool:
@@ -40,7 +42,10 @@ def oid(text: str | bytes) -> Oid:
         text = text.decode("ascii", "replace")
     text = text.strip().lower()
     if not is_oid(text):
-        raise UsageError(f"'{text}' is not a full object id", "It has 40 hexadecimal digits (64 in a SHA-256 repository).")
+        raise UsageError(
+            f"'{text}' is not a full object id",
+            "It has 40 hexadecimal digits (64 in a SHA-256 repository).",
+        )
     return Oid(text)
 
 

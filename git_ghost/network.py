@@ -63,7 +63,9 @@ def fetch(
     if depth:
         args.append(f"--depth={depth}")
     args.append("--progress" if place.progress else "--quiet")
-    return Running(*args, "--", url, *refspecs, cwd=place.cwd, env=place.env, progress=place.progress)
+    return Running(
+        *args, "--", url, *refspecs, cwd=place.cwd, env=place.env, progress=place.progress
+    )
 
 
 def finish(running: Running, url: str) -> None:
@@ -76,7 +78,9 @@ def finish(running: Running, url: str) -> None:
 
 def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
     """The branches of ``url`` as (object id, full ref name); raises RemoteError."""
-    running = Running("ls-remote", "--quiet", "--refs", "--heads", "--", url, cwd=place.cwd, env=place.env)
+    running = Running(
+        "ls-remote", "--quiet", "--refs", "--heads", "--", url, cwd=place.cwd, env=place.env
+    )
     try:
         out = running.result()
     except GitFailed as e:
@@ -95,14 +99,17 @@ class Update:
     old: str = ""
 
 
-def push(place: Place, url: str, updates: Sequence[Update]) -> dict[str, str]:
+def push(
+    place: Place, url: str, updates: Sequence[Update], *, dry_run: bool = False
+) -> dict[str, str]:
     """Send all ``updates`` in one session, each only if its ref still has its old value.
 
     Returns what became of each ref: ``new``, ``deleted``, ``same`` or ``stale`` (its value was
-    another). Raises RemoteError when the session failed or the server refused a ref.
+    another). ``dry_run`` goes as far as the server's list of refs. Raises RemoteError when the session failed or the server refused a ref.
     """
     args = ["-c", "push.pushOption=", "-c", "push.negotiate=false", "push", *_PUSH]
     args.append("--progress" if place.progress else "--no-progress")
+    args += ["--dry-run"] * dry_run
     args += [f"--force-with-lease={u.ref}:{u.old}" for u in updates]
     running = Running(
         *args, "--", url, *(f"{u.new}:{u.ref}" for u in updates),

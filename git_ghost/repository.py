@@ -49,7 +49,13 @@ class Repository:
             settled["GIT_WORK_TREE"] = self.work_tree
         return environment(foreign=self.foreign, **{**settled, **extra})
 
-    def git(self, *args: str | bytes, stdin: bytes | None = None, ok: tuple[int, ...] = (0,), **extra: str) -> bytes:
+    def git(
+        self,
+        *args: str | bytes,
+        stdin: bytes | None = None,
+        ok: tuple[int, ...] = (0,),
+        **extra: str,
+    ) -> bytes:
         """Run git in this repository; ``extra`` are environment variables."""
         return git(*args, cwd=self.cwd, env=self.env(**extra), stdin=stdin, ok=ok)
 
@@ -103,13 +109,17 @@ def _no_repository(directory: str, said: str) -> GhostError:
     if "dubious ownership" in said:
         return GhostError(said.strip().removeprefix("fatal: "))
     where = os.path.abspath(directory)
-    return GhostError(f"{where} is not in a git repository", "Go into one, or name one with --src-dir.")
+    return GhostError(
+        f"{where} is not in a git repository", "Go into one, or name one with --src-dir."
+    )
 
 
 def global_config() -> GitConfig:
     """The configuration that holds outside any repository."""
     try:
-        return GitConfig.parse(git("config", "--list", "-z", env=environment(foreign=True), cwd=os.path.sep))
+        return GitConfig.parse(
+            git("config", "--list", "-z", env=environment(foreign=True), cwd=os.path.sep)
+        )
     except GitFailed as e:
         raise GhostError(f"git cannot read its configuration: {e.stderr.strip()}") from e
 
@@ -117,7 +127,9 @@ def global_config() -> GitConfig:
 def needs_work_tree(repository: Repository) -> Repository:
     """``repository`` when it has a working tree, GhostError otherwise."""
     if not repository.work_tree:
-        raise GhostError(f"{repository.git_dir} is bare: it has no working tree", "Run this in a checkout.")
+        raise GhostError(
+            f"{repository.git_dir} is bare: it has no working tree", "Run this in a checkout."
+        )
     return repository
 
 
@@ -174,7 +186,11 @@ class Quarantine:
             user_config = os.path.join(self.repository.common_dir, "config")
             quoted = user_config.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
             lines += ["[include]", f'\tpath = "{quoted}"']
-        lines += ["[core]", f"\trepositoryFormatVersion = {int(object_format != 'sha1')}", "\tbare = true"]
+        lines += [
+            "[core]",
+            f"\trepositoryFormatVersion = {int(object_format != 'sha1')}",
+            "\tbare = true",
+        ]
         if object_format != "sha1":
             lines += ["[extensions]", f"\tobjectFormat = {object_format}"]
         with open(os.path.join(git_dir, "config"), "wb") as config:
@@ -194,7 +210,9 @@ class Quarantine:
             # A pack counts from the moment its .idx is there, so that goes last.
             for name in sorted(names, key=lambda n: n.endswith(".idx")):
                 relative = os.path.relpath(os.path.join(folder, name), self.objects)
-                if relative.startswith("info" + os.sep) or (packs_only and not relative.startswith("pack" + os.sep)):
+                if relative.startswith("info" + os.sep) or (
+                    packs_only and not relative.startswith("pack" + os.sep)
+                ):
                     continue
                 target = os.path.join(self.repository.objects, relative)
                 os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -233,7 +251,9 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
         path = tempfile.mkdtemp(prefix="git-ghost-", dir=place)
         with open(os.path.join(path, "lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(lock.name):  # swept away by another's clean-up before it was locked
+            if not os.path.exists(
+                lock.name
+            ):  # swept away by another's clean-up before it was locked
                 continue
             try:
                 yield Quarantine(path, repository)

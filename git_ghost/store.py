@@ -13,14 +13,12 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from git_ghost import network
-from git_ghost.config import GitConfig, Settings, default_repository, is_local, locate
-from git_ghost.errors import GitFailed, NoSuchGhost, RemoteError, VerificationFailed
+from git_ghost.config import GitConfig, Settings, default_repository, locate
+from git_ghost.errors import GitFailed, NoSuchGhost, VerificationFailed
 from git_ghost.git import Environment, Progress, Running, environment, git, pipe
 from git_ghost.model import (
-    BUNDLE_FILE,
     COMMITS_FILE,
     DIFF_FILE,
-    CommitsGhost,
     DiffGhost,
     Ghost,
     Oid,
@@ -32,7 +30,7 @@ from git_ghost.model import (
     redact,
 )
 from git_ghost.network import Place, Update
-from git_ghost.repository import Quarantine, Repository
+from git_ghost.repository import Quarantine, Repository, quarantine
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,15 @@ class GhostRepository:
         return redact(self.url)
 
 
-def ghost_repository(settings: Settings, object_format: str, environ: Mapping[str, str]) -> GhostRepository:
+def ghost_repository(
+    settings: Settings, object_format: str, environ: Mapping[str, str]
+) -> GhostRepository:
     """The ghost repository the settings name, or the embedded default; nothing is made yet."""
     if settings.repo:
         return GhostRepository(locate(settings.repo, settings.repo_base), settings.prefix)
-    return GhostRepository(default_repository(object_format, environ), settings.prefix, embedded=True)
+    return GhostRepository(
+        default_repository(object_format, environ), settings.prefix, embedded=True
+    )
 
 
 def make_embedded(store: GhostRepository, object_format: str) -> bool:
@@ -94,7 +96,9 @@ def _clean(text: str) -> str:
     return "".join(c for c in text if c not in "<>\n\0").strip()
 
 
-def start_blob(env: Environment, cwd: str, producer: Running, head: bytes = b"") -> Callable[[], Oid]:
+def start_blob(
+    env: Environment, cwd: str, producer: Running, head: bytes = b""
+) -> Callable[[], Oid]:
     """Store ``producer``'s output (after ``head``) as a blob; call the result to wait for its id.
 
     The content goes from process to process and is never held here, unless ``head`` is given.
@@ -105,27 +109,33 @@ def start_blob(env: Environment, cwd: str, producer: Running, head: bytes = b"")
     return lambda: oid(git(*args, cwd=cwd, env=env, stdin=head + producer.result()))
 
 
-def make_commit(quarantine: Quarantine, files: Mapping[str, Oid], trailers: Trailers, by: Identity) -> Oid:
+def make_commit(
+    quarantine: Quarantine, files: Mapping[str, Oid], trailers: Trailers, by: Identity
+) -> Oid:
     """A parentless ghost commit in the quarantine that holds ``files`` (name → blob id)."""
     # Imported here: 7 ms that pass while git is already at work.
     from dulwich.object_format import SHA1, SHA256
-    from dulwich.objects import Commit, ShaFile, Tree
+    from dulwich.objects import Commit, ObjectID, ShaFile, Tree
 
     object_format = SHA256 if format_of(next(iter(files.values()))) == "sha256" else SHA1
 
-    def write(thing: ShaFile) -> bytes:
+    def write(thing: ShaFile) -> ObjectID:
         name = thing.get_id(object_format).decode()
         folder = os.path.join(quarantine.objects, name[:2])
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, name[2:]), "wb") as file:
-            file.write(zlib.compress(thing.type_name + b" %d\0" % thing.raw_length() + thing.as_raw_string()))
-        return name.encode()
+            file.write(
+                zlib.compress(
+                    thing.type_name + b" %d\0" % thing.raw_length() + thing.as_raw_string()
+                )
+            )
+        return ObjectID(name.encode())
 
     tree = Tree()
     for name, blob in files.items():
-        tree.add(name.encode(), 0o100644, blob.encode())  # type: ignore[arg-type]
+        tree.add(name.encode(), 0o100644, ObjectID(blob.encode()))
     commit = Commit()
-    commit.tree = write(tree)  # type: ignore[assignment]
+    commit.tree = write(tree)
     who = f"{by.name} <{by.email}>".encode("utf-8", "surrogateescape")
     commit.author = commit.committer = who
     commit.author_time = commit.commit_time = by.time
@@ -138,7 +148,10 @@ def make_commit(quarantine: Quarantine, files: Mapping[str, Oid], trailers: Trai
 
 
 def send(
-    quarantine: Quarantine, store: GhostRepository, ghosts: Mapping[Ghost, Oid], progress: Progress | None
+    quarantine: Quarantine,
+    store: GhostRepository,
+    ghosts: Mapping[Ghost, Oid],
+    progress: Progress | None,
 ) -> dict[Ghost, bool]:
     """Send ghosts from the quarantine in one session; for each, whether it is new there.
 
@@ -147,7 +160,9 @@ def send(
     repository = quarantine.repository
     assert repository is not None
     place = Place(repository.cwd, quarantine.env(), progress)
-    fates = network.push(place, store.url, [Update(ghost.ref, commit) for ghost, commit in ghosts.items()])
+    fates = network.push(
+        place, store.url, [Update(ghost.ref, commit) for ghost, commit in ghosts.items()]
+    )
     return {ghost: fates[ghost.ref] == "new" for ghost in ghosts}
 
 
@@ -214,7 +229,9 @@ class Fetched:
 
     def start_file(self, name: str) -> Running:
         """Start reading one of its files, unbuffered: a part may be read here, the rest handed on."""
-        return Running("cat-file", "blob", f"{self.commit}:{name}", cwd=self.git_dir, env=self.env, buffering=0)
+        return Running(
+            "cat-file", "blob", f"{self.commit}:{name}", cwd=self.git_dir, env=self.env, buffering=0
+        )
 
     def file(self, name: str) -> bytes:
         """The whole of one of its files; VerificationFailed when it has none of that name."""
@@ -239,7 +256,11 @@ class Inbox:
     """A bare repository in the quarantine that ghosts are fetched into."""
 
     def __init__(
-        self, quarantine: Quarantine, store: GhostRepository, object_format: str, progress: Progress | None = None
+        self,
+        quarantine: Quarantine,
+        store: GhostRepository,
+        object_format: str,
+        progress: Progress | None = None,
     ) -> None:
         self.store = store
         self.git_dir = quarantine.bare(f"inbox-{object_format}-{id(self):x}", object_format)
@@ -264,7 +285,9 @@ class Inbox:
         """Wait for :meth:`start`; every ghost fetched so far, sorted by name."""
         network.finish(running, self.store.url)
         form = "%(objectname)%00%(objecttype)%00%(refname)%00%(contents)%00%01"
-        out = git("for-each-ref", f"--format={form}", "refs/ghosts/", cwd=self.git_dir, env=self.env)
+        out = git(
+            "for-each-ref", f"--format={form}", "refs/ghosts/", cwd=self.git_dir, env=self.env
+        )
         found = []
         for record in out.split(b"\0\x01\n"):
             if not record:
@@ -273,7 +296,9 @@ class Inbox:
             name = "refs/heads/" + os.fsdecode(ref).removeprefix("refs/ghosts/")
             ghost = parse_ref(name, self.store.prefix)
             if ghost is not None and kind == b"commit":
-                found.append(Fetched(ghost, oid(value), self.git_dir, Trailers.parse(message), self.env))
+                found.append(
+                    Fetched(ghost, oid(value), self.git_dir, Trailers.parse(message), self.env)
+                )
         return sorted(found, key=lambda f: f.ghost.ref)
 
     def fetch(self, ghosts: Iterable[Ghost]) -> list[Fetched]:
@@ -325,10 +350,23 @@ def no_such_ghost(digits: str, where: str = "") -> NoSuchGhost:
     )
 
 
-def remote_reachable(place: Place, store: GhostRepository) -> RemoteError | None:
-    """None when the ghost repository answers, else the error that tells why not."""
-    try:
-        list_ghosts(place, store)
-    except RemoteError as e:
-        return e
-    return None
+def probe_write(repository: Repository | None, store: GhostRepository) -> bool:
+    """Ask the ghost repository for write access without writing; True, or RemoteError why not."""
+    with quarantine(repository) as private:
+        object_format = repository.object_format if repository else "sha1"
+        inbox = Inbox(private, store, object_format)
+        feed = b"tree " + git("mktree", cwd=inbox.git_dir, env=inbox.env).strip()
+        feed += b"\nauthor git ghost <> 0 +0000\ncommitter git ghost <> 0 +0000\n\nprobe\n"
+        commit = git(
+            "hash-object",
+            "-w",
+            "-t",
+            "commit",
+            "--stdin",
+            cwd=inbox.git_dir,
+            env=inbox.env,
+            stdin=feed,
+        )
+        ref = f"refs/heads/{store.prefix}/doctor"
+        network.push(inbox.place, store.url, [Update(ref, oid(commit))], dry_run=True)
+    return True

@@ -38,7 +38,12 @@ class Options:
     @property
     def flags(self) -> dict[str, str | None]:
         """As :meth:`Settings.resolve` takes them."""
-        return {"repo": self.repo, "prefix": self.prefix, "remote": self.remote, "source": self.source}
+        return {
+            "repo": self.repo,
+            "prefix": self.prefix,
+            "remote": self.remote,
+            "source": self.source,
+        }
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,9 @@ class Context:
 def open_context(options: Options) -> Context:
     """The context of a use case inside a repository; GhostError when there is none."""
     repository = open_repository(options.directory or ".", foreign=options.directory is not None)
-    settings = Settings.resolve(options.flags, options.environ, repository.config, repository.work_tree)
+    settings = Settings.resolve(
+        options.flags, options.environ, repository.config, repository.work_tree
+    )
     return Context(options, repository, repository.config, settings)
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from git_ghost import network
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
 from git_ghost.model import Oid, oid, redact
+from git_ghost.network import Place
 from git_ghost.repository import Repository
 
 
@@ -26,7 +28,10 @@ def find_remote_base(repository: Repository, head: str, remote: str = "") -> Oid
     UsageError for an unknown remote.
     """
     if remote and remote not in repository.config.remotes():
-        raise UsageError(f"there is no remote '{remote}'", "See `git remote`; set one with --remote or ghost.remote.")
+        raise UsageError(
+            f"there is no remote '{remote}'",
+            "See `git remote`; set one with --remote or ghost.remote.",
+        )
     which = f"--remotes={_glob_escape(remote)}/*" if remote else "--remotes"
     args = ("rev-list", "--first-parent", "--parents", head, "--not", which)
     out = repository.git(*args).split(b"\n")
@@ -79,9 +84,35 @@ def require_commit(repository: Repository, rev: str) -> Oid:
     found = repository.commit(rev.strip())
     if found is None:
         if rev == "HEAD":
-            raise NoSuchBase("this repository has no commit yet", "Make one with `git commit`, then push it to the source remote.")
-        raise NoSuchBase(f"there is no commit '{rev}' in {repository.cwd}", "Fetch it, or check the name.")
+            raise NoSuchBase(
+                "this repository has no commit yet",
+                "Make one with `git commit`, then push it to the source remote.",
+            )
+        raise NoSuchBase(
+            f"there is no commit '{rev}' in {repository.cwd}", "Fetch it, or check the name."
+        )
     return found
+
+
+def require_advertised(repository: Repository, remote: str, base: Oid) -> None:
+    """Ask the remote itself whether its branches still reach ``base``, as far as it can be told here.
+
+    NoSuchBase when none of the branches it has now is known to; RemoteError when it does not answer.
+    """
+    place = Place(repository.cwd, repository.env())
+    tips = [value for value, _ in network.list_heads(place, remote)]
+    feed = "".join(f"{tip}^{{commit}}\n" for tip in tips).encode()
+    out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode(
+        "ascii", "replace"
+    )
+    known = [tip for tip, line in zip(tips, out.splitlines(), strict=True) if " commit " in line]
+    if not known or repository.git("rev-list", "--max-count=1", base, "--not", *known).strip():
+        if len(known) < len(tips):
+            return  # it has newer commits than this repository knows of; one of them may reach the base
+        raise NoSuchBase(
+            f"{remote} no longer has the base commit {base}",
+            "Push it there again, or `git fetch --prune`.",
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +127,11 @@ class Range:
 
 def describe_range(repository: Repository, base: Oid, head: Oid) -> Range:
     """What lies between ``base`` and ``head``; GhostError when a shallow clone hides a part of it."""
-    out = repository.git("rev-list", "--boundary", "--topo-order", head, f"^{base}").decode("ascii").split()
+    out = (
+        repository.git("rev-list", "--boundary", "--topo-order", head, f"^{base}")
+        .decode("ascii")
+        .split()
+    )
     inside = [line for line in out if not line.startswith("-")]
     edges = dict.fromkeys([base, *(oid(line[1:]) for line in out if line.startswith("-"))])
     if not inside:
@@ -128,7 +163,11 @@ def start_bundle_pack(repository: Repository, env: dict[str, str], span: Range) 
 
 def bundle_header(span: Range, object_format: str) -> bytes:
     """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where it is needed."""
-    lines = ["# v2 git bundle"] if object_format == "sha1" else ["# v3 git bundle", f"@object-format={object_format}"]
+    lines = (
+        ["# v2 git bundle"]
+        if object_format == "sha1"
+        else ["# v3 git bundle", f"@object-format={object_format}"]
+    )
     lines += [f"-{commit}" for commit in span.prerequisites]
     lines += [f"{span.head} refs/heads/ghost", "", ""]
     return "\n".join(lines).encode()

@@ -82,7 +82,9 @@ class Outcome:
     """Submodules that are not at the commit the tree names."""
 
 
-def plan(quarantine: Quarantine, target: Target, before: journal.Journal | None, *, force: bool) -> Plan:
+def plan(
+    quarantine: Quarantine, target: Target, before: journal.Journal | None, *, force: bool
+) -> Plan:
     """Compare the working tree with the target. The private index then holds :attr:`Plan.current`.
 
     Raises LocalChanges for what would be lost, unless ``force`` or an interrupted pull of ours put it
@@ -99,7 +101,9 @@ def plan(quarantine: Quarantine, target: Target, before: journal.Journal | None,
     ours = _adopt(repository, env, pulled.added) if pulled else []
     current = _write_tree(repository, env)
     is_ghost = pulled is not None and current == pulled.tree
-    blockers = _blockers(repository, _names(repository, env, current, target.tree, "A"), current, env)
+    blockers = _blockers(
+        repository, _names(repository, env, current, target.tree, "A"), current, env
+    )
     folders = [path for path in blockers if _is_folder(repository, path)]
     adopted = _adopt(repository, env, [path for path in blockers if path not in folders])
     if folders and force:
@@ -154,7 +158,9 @@ def _write_tree(repository: Repository, env: dict[str, str]) -> Oid:
     return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
 
 
-def _names(repository: Repository, env: dict[str, str], a: str, b: str, only: str = "") -> list[bytes]:
+def _names(
+    repository: Repository, env: dict[str, str], a: str, b: str, only: str = ""
+) -> list[bytes]:
     """The paths that differ between two trees (``only``: a ``--diff-filter``)."""
     if a == b:
         return []
@@ -165,7 +171,9 @@ def _names(repository: Repository, env: dict[str, str], a: str, b: str, only: st
     return [path for path in out.split(b"\0") if path]
 
 
-def _blockers(repository: Repository, added: Iterable[bytes], current: Oid, env: dict[str, str]) -> list[bytes]:
+def _blockers(
+    repository: Repository, added: Iterable[bytes], current: Oid, env: dict[str, str]
+) -> list[bytes]:
     """What untracked things on disk stand where the target adds files: the file itself, or a parent."""
     top = os.fsencode(repository.work_tree)
     kinds: dict[bytes, str] = {b"": "folder"}
@@ -197,11 +205,12 @@ def _blockers(repository: Repository, added: Iterable[bytes], current: Oid, env:
     if not found:
         return []
     tracked = set(git("ls-files", "-z", cwd=repository.work_tree, env=env).split(b"\0"))
-    occupied = {path[: i] for path in tracked for i in range(len(path)) if path[i : i + 1] == b"/"}
+    occupied = {path[:i] for path in tracked for i in range(len(path)) if path[i : i + 1] == b"/"}
     return [
         path
         for path in found
-        if path not in tracked and not (path in occupied and not _has_untracked(repository, path, env))
+        if path not in tracked
+        and not (path in occupied and not _has_untracked(repository, path, env))
     ]
 
 
@@ -276,7 +285,9 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
     repository = quarantine.repository
     assert repository is not None
     target, env = todo.target, quarantine.env()
-    outcome = Outcome(target.tree, target.base, len(todo.paths), todo.head_moves, todo.survey.branch)
+    outcome = Outcome(
+        target.tree, target.base, len(todo.paths), todo.head_moves, todo.survey.branch
+    )
     if not todo.nothing_to_do:
         lock = journal.IndexLock(repository, mark)
         try:
@@ -303,7 +314,9 @@ def _touched_paths(repository: Repository, env: dict[str, str], todo: Plan) -> l
     """Every path this pull may leave half-done: those on disk, and those HEAD or the index moves over."""
     paths = set(todo.paths)
     if todo.survey.head is not None and todo.survey.head != todo.target.base:
-        paths.update(_names(repository, env, f"{todo.survey.head}^{{tree}}", f"{todo.target.base}^{{tree}}"))
+        paths.update(
+            _names(repository, env, f"{todo.survey.head}^{{tree}}", f"{todo.target.base}^{{tree}}")
+        )
     return sorted(paths.union(todo.survey.changed))
 
 
@@ -317,9 +330,12 @@ def _write_files(repository: Repository, env: dict[str, str], todo: Plan, keep: 
     try:
         git(*args, cwd=repository.work_tree, env=env, keep=(keep,))
     except GitFailed as e:
-        if "error:" in e.stderr and ("uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr):
+        if "error:" in e.stderr and (
+            "uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr
+        ):
             raise LocalChanges(
-                f"files changed while the pull was at work:\n  {e.stderr.strip()}", "Run the command again."
+                f"files changed while the pull was at work:\n  {e.stderr.strip()}",
+                "Run the command again.",
             ) from e
         raise GhostError(
             f"the working tree could not be written completely: {e.stderr.strip()}",
@@ -334,8 +350,19 @@ def _verify(quarantine: Quarantine, target: Target) -> None:
     env = quarantine.env()
     if _write_tree(repository, env) != target.tree:
         raise VerificationFailed(f"the working tree is not {target.tree} after the pull")
-    out = git("diff-files", "-z", "--name-only", "--ignore-submodules=all", cwd=repository.work_tree, env=env)
-    wrong = [path for path in out.split(b"\0") if path and not _as_checked_out(quarantine, target.tree, path)]
+    out = git(
+        "diff-files",
+        "-z",
+        "--name-only",
+        "--ignore-submodules=all",
+        cwd=repository.work_tree,
+        env=env,
+    )
+    wrong = [
+        path
+        for path in out.split(b"\0")
+        if path and not _as_checked_out(quarantine, target.tree, path)
+    ]
     if wrong:
         raise VerificationFailed(
             f"the working tree is not {target.tree} after the pull:{guards.show_paths(wrong)}",
@@ -370,7 +397,13 @@ def _final_index(quarantine: Quarantine, target: Target) -> str:
     repository = quarantine.repository
     assert repository is not None
     if not _is_sparse(repository):
-        git("read-tree", "-m", f"{target.base}^{{tree}}", cwd=repository.work_tree, env=quarantine.env())
+        git(
+            "read-tree",
+            "-m",
+            f"{target.base}^{{tree}}",
+            cwd=repository.work_tree,
+            env=quarantine.env(),
+        )
     return quarantine.file(_INDEX)
 
 
@@ -402,8 +435,18 @@ def _back_up(quarantine: Quarantine, todo: Plan) -> str:
     text = f"git ghost: set aside before pulling {todo.target.tree}"
     if head and not todo.survey.conflicted:
         try:
-            staged = git("write-tree", "--missing-ok", cwd=repository.cwd, env=quarantine.env("before"))
-            index = git("commit-tree", staged.decode().strip(), *parents, "-m", text, cwd=repository.cwd, env=env)
+            staged = git(
+                "write-tree", "--missing-ok", cwd=repository.cwd, env=quarantine.env("before")
+            )
+            index = git(
+                "commit-tree",
+                staged.decode().strip(),
+                *parents,
+                "-m",
+                text,
+                cwd=repository.cwd,
+                env=env,
+            )
             parents += ["-p", index.decode().strip()]
         except GitFailed:
             pass  # an index git cannot write as a tree has no content of its own to keep
@@ -411,7 +454,13 @@ def _back_up(quarantine: Quarantine, todo: Plan) -> str:
     quarantine.keep_objects()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     ref = f"{BACKUPS}{stamp}-{secrets.token_hex(3)}"
-    git("update-ref", ref, commit.decode().strip(), cwd=repository.cwd, env=repository.env(**_SIGNATURE))
+    git(
+        "update-ref",
+        ref,
+        commit.decode().strip(),
+        cwd=repository.cwd,
+        env=repository.env(**_SIGNATURE),
+    )
     return ref
 
 
@@ -420,7 +469,9 @@ def _left_over(quarantine: Quarantine) -> tuple[tuple[bytes, ...], tuple[bytes, 
     repository = quarantine.repository
     assert repository is not None
     env = quarantine.env("rebuilt")
-    with Running("ls-files", "-z", "--others", "--exclude-standard", cwd=repository.work_tree, env=env) as listing:
+    with Running(
+        "ls-files", "-z", "--others", "--exclude-standard", cwd=repository.work_tree, env=env
+    ) as listing:
         submodules = tuple(_stale_submodules(repository, env))
         untracked = tuple(path for path in listing.result().split(b"\0") if path)
     return untracked, submodules
@@ -438,9 +489,10 @@ def _stale_submodules(repository: Repository, env: dict[str, str]) -> Iterator[b
                 yield path
                 continue
             try:
-                from_there = git("rev-parse", "HEAD", cwd=os.fsdecode(folder), env=environment(foreign=True))
+                from_there = git(
+                    "rev-parse", "HEAD", cwd=os.fsdecode(folder), env=environment(foreign=True)
+                )
             except GitFailed:
                 from_there = b""
             if from_there.decode().strip() != commit:
                 yield path
-

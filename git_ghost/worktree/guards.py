@@ -47,7 +47,9 @@ def show_path(path: bytes) -> str:
     if plain and text and text == text.strip() and '"' not in text:
         return text
     shown = "".join(
-        chr(b) if 32 <= b < 127 and b not in b'"\\' else {10: "\\n", 9: "\\t", 34: '\\"', 92: "\\\\"}.get(b, f"\\{b:03o}")
+        chr(b)
+        if 32 <= b < 127 and b not in b'"\\'
+        else {10: "\\n", 9: "\\t", 34: '\\"', 92: "\\\\"}.get(b, f"\\{b:03o}")
         for b in path
     )
     return f'"{shown}"'
@@ -128,7 +130,10 @@ def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> None:
 
 
 def check_submodules(
-    repository: Repository, dirty: Iterable[bytes], gitlinks: Iterable[bytes], without: frozenset[str]
+    repository: Repository,
+    dirty: Iterable[bytes],
+    gitlinks: Iterable[bytes],
+    without: frozenset[str],
 ) -> None:
     """Refuse (GhostError) submodules with uncommitted work, or at a commit nobody else has."""
     if "submodules" in without:
@@ -167,10 +172,16 @@ def check_lfs(
     one git stores the content itself.
     """
     paths = list(paths)
-    if not paths or "lfs" in without or not repository.config.any(r"filter\.lfs\.(?:clean|process)$"):
+    if (
+        not paths
+        or "lfs" in without
+        or not repository.config.any(r"filter\.lfs\.(?:clean|process)$")
+    ):
         return
     feed = b"".join(path + b"\0" for path in paths)
-    out = git("check-attr", "--stdin", "-z", "filter", cwd=repository.cwd, env=env, stdin=feed).split(b"\0")
+    out = git(
+        "check-attr", "--stdin", "-z", "filter", cwd=repository.cwd, env=env, stdin=feed
+    ).split(b"\0")
     found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
     if found:
         raise GhostError(

@@ -79,7 +79,11 @@ def interrupted(repository: Repository) -> Journal | None:
     found = _read(repository, UNDER_WAY)
     if found is None:
         return None
-    return Journal(str(found.get("tree", "")), frozenset(_paths(found.get("paths"))), str(found.get("mark", "")))
+    return Journal(
+        str(found.get("tree", "")),
+        frozenset(_paths(found.get("paths"))),
+        str(found.get("mark", "")),
+    )
 
 
 def complete(repository: Repository, tree: str, added: Sequence[bytes]) -> None:
@@ -125,7 +129,9 @@ def one_at_a_time(repository: Repository, patience: float = 600.0) -> Iterator[i
                 break
             except BlockingIOError as e:
                 if time.monotonic() > deadline:
-                    raise GhostError(f"another git ghost pull has been at work in {repository.work_tree} for long") from e
+                    raise GhostError(
+                        f"another git ghost pull has been at work in {repository.work_tree} for long"
+                    ) from e
                 time.sleep(0.05)
         yield lock.fileno()
 
@@ -153,7 +159,9 @@ class IndexLock:
             while chunk := source.read(1 << 20):
                 target.write(chunk)
         stamp = os.stat(index)
-        os.utime(part, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))  # racily clean entries are judged by it
+        os.utime(
+            part, ns=(stamp.st_atime_ns, stamp.st_mtime_ns)
+        )  # racily clean entries are judged by it
         os.replace(part, self._path)
         os.replace(self._path, self._target)
 
@@ -174,7 +182,10 @@ def clear_stale_locks(repository: Repository, journal: Journal, branch: str) -> 
         if journal.mark and file.read(100) == journal.mark:
             os.unlink(index_lock)
     begun = os.stat(os.path.join(repository.state, UNDER_WAY)).st_mtime_ns
-    locks = [os.path.join(repository.common_dir, "shallow.lock"), os.path.join(repository.git_dir, "HEAD.lock")]
+    locks = [
+        os.path.join(repository.common_dir, "shallow.lock"),
+        os.path.join(repository.git_dir, "HEAD.lock"),
+    ]
     if branch:
         locks.append(os.path.join(repository.common_dir, "refs", "heads", branch + ".lock"))
     for path in locks:

@@ -25,8 +25,14 @@ _APPLY = (
 def missing_commits(repository: Repository, commits: Sequence[str]) -> list[str]:
     """Those of ``commits`` that are not here, or whose tree is not (a cut-off fetch leaves neither)."""
     feed = "".join(f"{commit}^{{tree}}\n" for commit in commits).encode()
-    out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode("ascii", "replace")
-    return [commit for commit, line in zip(commits, out.splitlines(), strict=True) if " tree " not in line]
+    out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode(
+        "ascii", "replace"
+    )
+    return [
+        commit
+        for commit, line in zip(commits, out.splitlines(), strict=True)
+        if " tree " not in line
+    ]
 
 
 def start_fetch_commits(place: Place, source: str, commits: Sequence[str], depth: int) -> Running:
@@ -63,12 +69,23 @@ def finish_fetch_commits(
 def _not_ours(said: str) -> bool:
     return any(
         text in said
-        for text in ("not our ref", "unadvertised object", "couldn't find remote ref", "no such remote ref")
+        for text in (
+            "not our ref",
+            "unadvertised object",
+            "couldn't find remote ref",
+            "no such remote ref",
+        )
     )
 
 
 def _forget_base_refs(place: Place) -> None:
-    out = git("for-each-ref", "--format=delete %(refname)", "refs/git-ghost/base/", cwd=place.cwd, env=place.env)
+    out = git(
+        "for-each-ref",
+        "--format=delete %(refname)",
+        "refs/git-ghost/base/",
+        cwd=place.cwd,
+        env=place.env,
+    )
     git("update-ref", "--stdin", cwd=place.cwd, env=place.env, stdin=out)
 
 
@@ -129,7 +146,9 @@ def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
     return prerequisites
 
 
-def rebuild_tree(quarantine: Quarantine, base: str, patch: Running | None, index: str = "rebuilt") -> Oid:
+def rebuild_tree(
+    quarantine: Quarantine, base: str, patch: Running | None, index: str = "rebuilt"
+) -> Oid:
     """The tree that results from applying ``patch`` (None: nothing) to commit ``base``.
 
     It is put together in a private index, left there under ``index``. Raises VerificationFailed when

@@ -125,7 +125,16 @@ def _parse_status(out: bytes) -> Survey:
     """Read ``git status --porcelain=v2 -z --branch`` (git-status(1), "Porcelain Format Version 2")."""
     header: dict[str, str] = {}
     lists: dict[str, list[bytes]] = {
-        name: [] for name in ("written", "deleted", "staged", "conflicted", "untracked", "nested", "dirty_submodules")
+        name: []
+        for name in (
+            "written",
+            "deleted",
+            "staged",
+            "conflicted",
+            "untracked",
+            "nested",
+            "dirty_submodules",
+        )
     }
     for line in out.split(b"\0"):
         kind = line[:2]
@@ -188,9 +197,25 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
     if named:
         feed = [b":(literal,top)" + path for path in named]
         known = set(
-            git("ls-files", "-z", "--cached", "--", *feed, cwd=repository.work_tree, env=quarantine.env()).split(b"\0")
+            git(
+                "ls-files",
+                "-z",
+                "--cached",
+                "--",
+                *feed,
+                cwd=repository.work_tree,
+                env=quarantine.env(),
+            ).split(b"\0")
         )
-        out = git("ls-files", "-z", "--others", "--", *feed, cwd=repository.work_tree, env=quarantine.env())
+        out = git(
+            "ls-files",
+            "-z",
+            "--others",
+            "--",
+            *feed,
+            cwd=repository.work_tree,
+            env=quarantine.env(),
+        )
         for path in filter(None, out.split(b"\0")):
             if path.endswith(b"/"):
                 nested.append(path)
@@ -199,7 +224,10 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
         for path in named:  # tracked but overlooked ones, and what git lists nowhere
             if path in known and path in found.hidden:
                 listed[path] = None
-            elif not any(p == path or p.startswith(path + b"/") for p in (*listed, *known, *nested)) and path:
+            elif (
+                not any(p == path or p.startswith(path + b"/") for p in (*listed, *known, *nested))
+                and path
+            ):
                 _refuse_unlistable(repository, path)
     if seen := [path for path in found.hidden if path in listed]:
         unflag(repository, quarantine.env(), seen)
@@ -207,7 +235,11 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
     untracked = found.untracked if wanted.untracked else ()
     included = tuple(path for path in listed if path not in set(untracked))
     return replace(
-        found, untracked=untracked, included=included, nested=tuple(dict.fromkeys(nested)), hidden=hidden
+        found,
+        untracked=untracked,
+        included=included,
+        nested=tuple(dict.fromkeys(nested)),
+        hidden=hidden,
     )
 
 
@@ -220,9 +252,13 @@ def _refuse_unlistable(repository: Repository, path: bytes) -> None:
     for depth in range(1, len(parts)):
         link = os.path.join(os.fsencode(repository.work_tree), *parts[:depth])
         if os.path.islink(link):
-            raise UsageError(f"{shown} is beyond a symbolic link", "Include the file by its own path.")
+            raise UsageError(
+                f"{shown} is beyond a symbolic link", "Include the file by its own path."
+            )
     if not os.path.isdir(full):
-        raise UsageError(f"git cannot carry {shown}: it is neither a file, a folder nor a symbolic link")
+        raise UsageError(
+            f"git cannot carry {shown}: it is neither a file, a folder nor a symbolic link"
+        )
 
 
 def _named_paths(repository: Repository, wanted: Wanted) -> list[bytes]:
@@ -268,9 +304,17 @@ def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wa
     guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
     named = frozenset(_named_paths(repository, wanted))
     guards.check_secrets((*found.untracked, *found.included), named)
-    on_disk = (*found.written, *found.untracked, *found.included)
-    guards.check_sizes({path: _size(repository, path) for path in on_disk}, wanted.limits)
+    on_disk = sizes(repository, found)
+    guards.check_sizes(on_disk, wanted.limits)
     guards.check_lfs(repository, env, on_disk, wanted.without)
+
+
+def sizes(repository: Repository, found: Survey) -> dict[bytes, int]:
+    """Every changed or new path and its size on disk in bytes."""
+    return {
+        path: _size(repository, path)
+        for path in (*found.written, *found.untracked, *found.included)
+    }
 
 
 def _size(repository: Repository, path: bytes) -> int:
@@ -289,7 +333,9 @@ def write_tree(quarantine: Quarantine, found: Survey, index: str = "index") -> O
     repository = quarantine.repository
     assert repository is not None
     env = quarantine.env(index)
-    update_index(repository, env, found.deleted, (*found.written, *found.untracked, *found.included))
+    update_index(
+        repository, env, found.deleted, (*found.written, *found.untracked, *found.included)
+    )
     return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
 
 
@@ -310,4 +356,6 @@ def update_index(
                 cwd=repository.work_tree, env=env, stdin=there,
             )  # fmt: skip
         except GitFailed as e:
-            raise GhostError(f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent.") from e
+            raise GhostError(
+                f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent."
+            ) from e

@@ -9,13 +9,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from git_ghost import store
+from git_ghost.config import locate
 from git_ghost.errors import UsageError
 from git_ghost.git import Background, Running
-from git_ghost.model import BUNDLE_FILE, COMMITS_FILE, DIFF_FILE, CommitsGhost, DiffGhost, Ghost, Notice, Oid, Trailers
+from git_ghost.model import (
+    BUNDLE_FILE,
+    COMMITS_FILE,
+    DIFF_FILE,
+    CommitsGhost,
+    DiffGhost,
+    Ghost,
+    Notice,
+    Oid,
+    Trailers,
+    redact,
+)
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.sync.context import Context, Options, open_context
-from git_ghost.worktree import base as bases
-from git_ghost.worktree import guards, snapshot
+from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
 from git_ghost.worktree.snapshot import Survey, Wanted
 
@@ -115,26 +126,39 @@ def push(
     """
     context = open_context(options)
     repository = needs_work_tree(context.here)
-    if untracked is None:
-        untracked = context.settings.untracked
     if unknown := set(without) - set(guards.WITHOUT):
-        raise UsageError(f"there is no '{min(unknown)}' to go without", f"One of: {', '.join(guards.WITHOUT)}.")
-    here = os.fsencode(os.path.abspath(options.directory or "."))
-    wanted = Wanted(
-        untracked=untracked,
-        include=tuple(os.path.join(here, os.fsencode(path)) for path in include),
+        raise UsageError(
+            f"there is no '{min(unknown)}' to go without", f"One of: {', '.join(guards.WITHOUT)}."
+        )
+    wanted = replace(
+        what_is_wanted(context, include, untracked),
         follow_symlinks=follow_symlinks,
         without=frozenset(without),
-        limits=guards.Limits(context.settings.max_file_size, context.settings.max_size),
     )
     with quarantine(repository, options.working_dir) as private:
         private.copy_index()
         settling = Background(lambda: _settle_bases(context, what, base, to))
         surveyed = snapshot.survey(private)
-        found = snapshot.select(private, surveyed, wanted) if what != "commits" else Survey(surveyed.head)
+        found = (
+            snapshot.select(private, surveyed, wanted)
+            if what != "commits"
+            else Survey(surveyed.head)
+        )
         decided = settling.get()
         snapshot.guard(repository, private.env(), found, wanted)
         return _make_and_send(context, private, surveyed, found, decided, message, dry_run)
+
+
+def what_is_wanted(
+    context: Context, include: Sequence[str | bytes], untracked: bool | None
+) -> Wanted:
+    """What a snapshot is to hold, by the arguments and the settings."""
+    here = os.fsencode(os.path.abspath(context.options.directory or "."))
+    return Wanted(
+        untracked=context.settings.untracked if untracked is None else untracked,
+        include=tuple(os.path.join(here, os.fsencode(path)) for path in include),
+        limits=guards.Limits(context.settings.max_file_size, context.settings.max_size),
+    )
 
 
 def _settle_bases(context: Context, what: str, base: str | None, to: str | None) -> _Bases:
@@ -163,7 +187,9 @@ def _settle_bases(context: Context, what: str, base: str | None, to: str | None)
     anchor = span.base if span else remote_base
     source = bases.find_source(repository, anchor, prefer)
     if context.settings.source:
-        source = replace(source, url=store.redact(store.locate(context.settings.source, context.settings.repo_base)))
+        source = replace(
+            source, url=redact(locate(context.settings.source, context.settings.repo_base))
+        )
     return _Bases(head, remote_base, start if what != "commits" else None, span, source)
 
 
@@ -177,32 +203,54 @@ def _upstream_remote(repository: Repository) -> str:
 
 
 def _make_and_send(
-    context: Context, private: Quarantine, surveyed: Survey, found: Survey, decided: _Bases, message: str, dry_run: bool
+    context: Context,
+    private: Quarantine,
+    surveyed: Survey,
+    found: Survey,
+    decided: _Bases,
+    message: str,
+    dry_run: bool,
 ) -> Pushed:
     repository = context.here
     target = context.store()
-    packing = Background(lambda: _commits_files(repository, private, decided.span)) if decided.span else None
+    packing = (
+        Background(lambda: _commits_files(repository, private, decided.span))
+        if decided.span
+        else None
+    )
     tree = snapshot.write_tree(private, found) if decided.start else None
     ghosts: dict[Ghost, Oid] = {}
-    by = store.identity(context.config, os.environ, getpass.getuser(), int(time.time())) if not dry_run else None
+    by = (
+        store.identity(context.config, os.environ, getpass.getuser(), int(time.time()))
+        if not dry_run
+        else None
+    )
     common = Trailers(
         remote_base=decided.span.base if decided.span else decided.remote_base or "",
         source=decided.source.url,
         branch=surveyed.branch,
         subject=message,
     )
-    files = _diff_files(repository, private, decided.start, tree) if decided.start and tree and by else {}
+    files = (
+        _diff_files(repository, private, decided.start, tree)
+        if decided.start and tree and by
+        else {}
+    )
     if decided.span and packing:
         packed = packing.get()
         ghost: Ghost = CommitsGhost(decided.span.base, decided.span.head, target.prefix)
         ghosts[ghost] = Oid("")
         if by:
-            ghosts[ghost] = store.make_commit(private, packed, replace(common, base=decided.span.head), by)
+            ghosts[ghost] = store.make_commit(
+                private, packed, replace(common, base=decided.span.head), by
+            )
     if decided.start and tree:
         ghost = DiffGhost(decided.start, tree, target.prefix)
         ghosts[ghost] = Oid("")
         if by:
-            ghosts[ghost] = store.make_commit(private, files, replace(common, tree=tree, base=decided.start), by)
+            ghosts[ghost] = store.make_commit(
+                private, files, replace(common, tree=tree, base=decided.start), by
+            )
     made = False
     fates = dict.fromkeys(ghosts, True)
     if not dry_run:
@@ -223,13 +271,17 @@ def _make_and_send(
     )
 
 
-def _diff_files(repository: Repository, private: Quarantine, start: Oid, tree: Oid) -> dict[str, Oid]:
+def _diff_files(
+    repository: Repository, private: Quarantine, start: Oid, tree: Oid
+) -> dict[str, Oid]:
     env = private.env()
     patch = Running(*DIFF_TREE, start, tree, cwd=repository.cwd, env=env)
     return {DIFF_FILE: store.start_blob(env, repository.cwd, patch)()}
 
 
-def _commits_files(repository: Repository, private: Quarantine, span: Range | None) -> dict[str, Oid]:
+def _commits_files(
+    repository: Repository, private: Quarantine, span: Range | None
+) -> dict[str, Oid]:
     assert span is not None
     env, cwd = private.env(), repository.cwd
     log = Running(*_LOG, f"{span.base}..{span.head}", cwd=cwd, env=env)
@@ -240,14 +292,22 @@ def _commits_files(repository: Repository, private: Quarantine, span: Range | No
     return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
 
 
-def _notices(repository: Repository, surveyed: Survey, found: Survey, decided: _Bases) -> list[Notice]:
+def _notices(
+    repository: Repository, surveyed: Survey, found: Survey, decided: _Bases
+) -> list[Notice]:
     """What the user should hear: what was not sent, and what a pull will need."""
     notices = []
     if found.hidden:
         text = "changed but not sent, since git was told to overlook them (name them with -I to send them)"
         notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.hidden)))
-    if decided.start and (left := set(surveyed.untracked) - set(found.untracked) - set(found.included)):
-        notices.append(Notice("new files not sent (--no-untracked)", tuple(os.fsdecode(p) for p in sorted(left))))
+    if decided.start and (
+        left := set(surveyed.untracked) - set(found.untracked) - set(found.included)
+    ):
+        notices.append(
+            Notice(
+                "new files not sent (--no-untracked)", tuple(os.fsdecode(p) for p in sorted(left))
+            )
+        )
     if decided.start and found.nested:
         text = "repositories inside this one, not sent (--without nested)"
         notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.nested)))
@@ -255,9 +315,17 @@ def _notices(repository: Repository, surveyed: Survey, found: Survey, decided: _
         text = "submodules whose uncommitted changes are not sent (--without submodules)"
         notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.dirty_submodules)))
     if not repository.config.remotes():
-        notices.append(Notice("there is no remote: the base commit must be had where this is pulled; only the diff goes"))
+        notices.append(
+            Notice(
+                "there is no remote: the base commit must be had where this is pulled; only the diff goes"
+            )
+        )
     elif decided.remote_base is None:
-        notices.append(Notice(f"no remote-tracking ref has {decided.head} or a commit before it (push or fetch it first)"))
+        notices.append(
+            Notice(
+                f"no remote-tracking ref has {decided.head} or a commit before it (push or fetch it first)"
+            )
+        )
     elif decided.span is None and decided.start not in (None, decided.remote_base):
         text = f"the base commit {decided.start} is on no remote; `git ghost push` without a base sends the commits too"
         notices.append(Notice(text))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from git_ghost import store
+from git_ghost.config import locate
 from git_ghost.errors import NoSuchBase, NoSuchGhost, UsageError, VerificationFailed
 from git_ghost.git import Background
 from git_ghost.model import (
@@ -26,8 +27,7 @@ from git_ghost.network import Place
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync.context import Context, Options, open_context
-from git_ghost.worktree import base as bases
-from git_ghost.worktree import checkout, journal, legacy, rebuild
+from git_ghost.worktree import base as bases, checkout, journal, legacy, rebuild
 
 
 @dataclass(frozen=True)
@@ -106,13 +106,15 @@ def pull(
         if before is not None:
             journal.clear_stale_locks(repository, before, _branch(repository))
         inbox = Inbox(private, context.store(), repository.object_format, options.progress)
-        wanted = find(inbox, context, hash, base, what)
+        wanted = find(inbox, context, hash, commits_from if what == "commits" else base, what)
         mark = f"git-ghost pull {secrets.token_hex(8)}"
         journal.begin(repository, wanted.ghost.to, sorted(before.paths) if before else (), mark)
         try:
-            source = Source(_source_name(context, wanted.trailers), 1 if repository.shallow else 0)
+            source = source_of(context, wanted.trailers)
             rebuilt = rebuild_ghost(context, private, inbox, wanted, source, commits_from)
-            return settle(repository, private, rebuilt, before, mark, lock, force=force, exact=exact)
+            return settle(
+                repository, private, rebuilt, before, mark, lock, force=force, exact=exact
+            )
         except BaseException:
             if before is None and not journal.touched(repository):
                 journal.abandon(repository)
@@ -134,7 +136,7 @@ def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str)
     A full id costs one session. A prefix has to be looked up in the list of all ghosts first.
     """
     target = _target(context, hash, what)
-    start = _base_id(context, base) if base is not None and what != "commits" else ""
+    start = _base_id(context, base) if base is not None else ""
     if not is_oid(target):
         listed = store.list_ghosts(inbox.place, inbox.store)
         target = store.resolve_prefix(listed, target)
@@ -153,7 +155,11 @@ def _target(context: Context, hash: str, what: str) -> str:
     try:
         return hash_argument(hash)
     except UsageError:
-        if what == "commits" and context.repository and (found := context.repository.commit(hash.strip())):
+        if (
+            what == "commits"
+            and context.repository
+            and (found := context.repository.commit(hash.strip()))
+        ):
             return found
         raise
 
@@ -166,7 +172,9 @@ def _base_id(context: Context, base: str) -> str:
         raise UsageError(f"'{text}' begins with a dash and cannot name a commit")
     found = context.repository.commit(text) if context.repository else None
     if found is None:
-        raise NoSuchBase(f"there is no commit '{text}' here", "Give the full id that `git ghost push` printed.")
+        raise NoSuchBase(
+            f"there is no commit '{text}' here", "Give the full id that `git ghost push` printed."
+        )
     return found
 
 
@@ -177,19 +185,25 @@ def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
     head = context.repository.commit("HEAD")
     keys = [c.ghost.base if isinstance(c.ghost, DiffGhost) else c.ghost.to for c in candidates]
     missing = set(rebuild.missing_commits(context.repository, keys))
-    order = sorted(zip(keys, range(len(candidates)), strict=True), key=lambda k: (k[0] != head, k[0] in missing))
+    order = sorted(
+        zip(keys, range(len(candidates)), strict=True),
+        key=lambda k: (k[0] != head, k[0] in missing),
+    )
     return candidates[order[0][1]]
 
 
-def _source_name(context: Context, trailers: Trailers) -> str:
+def source_of(context: Context, trailers: Trailers) -> Source:
     """The source: what the user set, else this repository's remote, else what the ghost says."""
-    if context.settings.source:
-        return store.locate(context.settings.source, context.settings.repo_base)
     repository = context.here
+    depth = 1 if repository.shallow else 0
+    if context.settings.source:
+        return Source(locate(context.settings.source, context.settings.repo_base), depth)
     upstream = context.config.get(f"branch.{_branch(repository)}.remote")
     prefer = tuple(name for name in (context.settings.remote, upstream) if name)
     chosen = bases.find_source(repository, None, prefer).remote
-    return chosen or (store.locate(trailers.source, repository.cwd) if trailers.source else "")
+    return Source(
+        chosen or (locate(trailers.source, repository.cwd) if trailers.source else ""), depth
+    )
 
 
 def rebuild_ghost(
@@ -284,7 +298,9 @@ class _Named:
     ghost: CommitsGhost
 
 
-def _commits_ghost(inbox: Inbox, wanted: Fetched, needed: Oid, start: str) -> Fetched | _Named | None:
+def _commits_ghost(
+    inbox: Inbox, wanted: Fetched, needed: Oid, start: str
+) -> Fetched | _Named | None:
     """The commits ghost that leads to ``needed``: in hand, by its name, or found; None without one."""
     prefix = inbox.store.prefix
     if isinstance(wanted.ghost, CommitsGhost):
@@ -294,7 +310,9 @@ def _commits_ghost(inbox: Inbox, wanted: Fetched, needed: Oid, start: str) -> Fe
         return _Named(CommitsGhost(remote_base, needed, prefix)) if remote_base != needed else None
     ref = f"refs/heads/{prefix}/*-{needed}"
     found = inbox.finish(inbox.start([f"{ref}:{store.inbox_ref(ref)}"]))
-    return next((f for f in found if isinstance(f.ghost, CommitsGhost) and f.ghost.to == needed), None)
+    return next(
+        (f for f in found if isinstance(f.ghost, CommitsGhost) and f.ghost.to == needed), None
+    )
 
 
 def _fetched(inbox: Inbox, commits: Fetched | _Named) -> Fetched | None:
@@ -345,5 +363,3 @@ def settle(
         verified=rebuilt.verified,
         notices=rebuilt.notices,
     )
-
-
