@@ -1,0 +1,44 @@
+"""``git ghost clone``."""
+
+from __future__ import annotations
+
+import click
+
+from git_ghost.cli.common import GhostCommand, calling, expect, json_option, source_option
+from git_ghost.cli.output import put_json
+from git_ghost.cli.pull import report
+
+
+@click.command("clone", cls=GhostCommand, forms=["HASH [DIR]"])
+@click.argument("words", nargs=-1)
+@click.option(
+    "--depth", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
+    help="Fetch N commits of the history that ends in the base; 0 fetches all of it.",
+)  # fmt: skip
+@click.option(
+    "--base", metavar="COMMIT",
+    help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched while"
+    " the ghost is.",
+)  # fmt: skip
+@source_option()
+@json_option()
+def command(
+    words: tuple[str, ...], depth: int, base: str | None, source: str | None, as_json: bool
+) -> None:
+    """Make a repository in DIR whose working tree is exactly what HASH names.
+
+    The ghost says where its base commit is to be had; --source names another place. Without DIR,
+    the folder is named after the source. This is what a container's init step needs: run again
+    after it was interrupted, it finishes its work or finds it finished.
+    """
+    expect(words, 1, 2, "HASH")
+    hash, directory = words[0].strip(), words[1] if len(words) == 2 else None
+    with calling(source) as options:
+        from git_ghost import sync
+
+        cloned = sync.clone(hash, directory, options, base=base, depth=depth)
+    if as_json:
+        from dataclasses import asdict
+
+        put_json(asdict(cloned))
+    report(cloned.pulled, cloned.directory)

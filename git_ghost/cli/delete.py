@@ -1,0 +1,52 @@
+"""``git ghost delete``."""
+
+from __future__ import annotations
+
+import click
+
+from git_ghost.cli.common import GhostCommand, calling, quiet, split_form
+from git_ghost.cli.list import KINDS, put_ghosts, range_options
+from git_ghost.cli.output import count, say
+
+
+@click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
+@click.argument("words", nargs=-1)
+@range_options
+@click.option("--all", "everything", is_flag=True, help="Do not ask for both ends or a HASH.")
+@click.option("-n", "--dry-run", is_flag=True, help="Delete nothing; print what would be deleted.")
+def command(
+    words: tuple[str, ...],
+    start: str,
+    to: str,
+    output: str | None,
+    no_headers: bool,
+    as_json: bool,
+    everything: bool,
+    dry_run: bool,
+) -> None:
+    """Delete ghosts: those that lead to HASH, or those between --from and --to.
+
+    Deleted are diffs, commits or all; by default diffs. What was deleted is printed. To delete
+    without naming both ends or a HASH, say --all.
+    """
+    what, hashes = split_form(words, KINDS, "diff")
+    if not (hashes or (start and to) or everything or dry_run):
+        raise click.UsageError(
+            "All must be set if multiple ghosts are deleted: give --all, or both --from and --to,"
+            " or a HASH.",
+            click.get_current_context(),
+        )
+    with calling() as options:
+        from git_ghost import sync
+
+        gone = sync.delete(
+            options,
+            what=what,
+            start=start.strip(),
+            to=to.strip(),
+            hashes=hashes,
+            dry_run=dry_run,
+        )
+    put_ghosts(gone, what, "Deleted ", output, no_headers, as_json)
+    if not quiet():
+        say(f"{'would delete' if dry_run else 'deleted'} {count(len(gone), 'ghost')}")

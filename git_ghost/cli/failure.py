@@ -1,0 +1,178 @@
+"""The one place where errors become a message on stderr and an exit code.
+
+========  ===========================================================
+0         done
+1 to 7    as :mod:`git_ghost.errors` draws them (2: also click's usage errors)
+70        a bug in git ghost; a file with the traceback is left behind
+130, 143  interrupted (^C), terminated
+141       nobody read the output to its end
+========  ===========================================================
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from git_ghost.cli.output import complain
+
+if TYPE_CHECKING:
+    from git_ghost.errors import GitFailed
+
+BUG = 70
+"""A bug (sysexits' EX_SOFTWARE)."""
+
+_SURROUNDINGS = frozenset(
+    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
+    + (errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
+)
+"""What an OSError has when the machine, and not git ghost, is to blame."""
+
+
+class Terminated(BaseException):
+    """SIGTERM, as an exception: everything temporary is cleaned up on the way out."""
+
+
+def run(cli: click.Group, args: Sequence[str]) -> int:
+    """Run the command the arguments name; its exit code. Nothing but SystemExit gets past this."""
+    signal.signal(signal.SIGTERM, _terminate)
+    _fill_standard_streams()
+    _prompt_nobody()
+    try:
+        try:
+            code = _invoke(cli, args)
+            sys.stdout.flush()
+            return code
+        except BaseException:
+            _give_up_stdout()
+            raise
+    except BrokenPipeError:
+        return 128 + signal.SIGPIPE
+    except (KeyboardInterrupt, click.Abort):
+        complain("interrupted")
+        return 128 + signal.SIGINT
+    except Terminated:
+        complain("terminated")
+        return 128 + signal.SIGTERM
+    except click.ClickException as e:
+        return _explain_usage(e)
+    except Exception as e:
+        return _explain(e, args)
+
+
+def _invoke(cli: click.Group, args: Sequence[str]) -> int:
+    # Not click's own main(): it answers ^C and a broken pipe in its own way.
+    try:
+        with cli.make_context("git ghost", list(args)) as ctx:
+            if not args:
+                click.echo(ctx.get_help(), err=True)
+                return 2
+            cli.invoke(ctx)
+    except click.exceptions.Exit as e:
+        return e.exit_code
+    return 0
+
+
+def _terminate(signum: int, frame: FrameType | None) -> None:
+    raise Terminated
+
+
+def _fill_standard_streams() -> None:
+    """Open what the caller closed, as git does: a file opened later must not become stdout."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor, which is this one
+            setattr(sys, name, open(descriptor, "w" if descriptor else "r"))  # noqa: SIM115
+
+
+def _prompt_nobody() -> None:
+    """Where nobody can answer, let git fail instead of asking: no terminal, no questions."""
+    if "GIT_TERMINAL_PROMPT" in os.environ:
+        return
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        os.environ["GIT_TERMINAL_PROMPT"] = "0"
+
+
+def _give_up_stdout() -> None:
+    """Deliver what was printed if that can be, and keep Python from trying (and failing) at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+
+
+def _explain_usage(e: click.ClickException) -> int:
+    text = e.format_message().rstrip(".")
+    command = e.ctx.command_path if isinstance(e, click.UsageError) and e.ctx else "git ghost"
+    complain(text[:1].lower() + text[1:], f"See `{command} -h`.")
+    return e.exit_code
+
+
+def _explain(e: Exception, args: Sequence[str]) -> int:
+    from git_ghost.errors import GhostError, GitFailed
+    from git_ghost.model import redact_text
+
+    if isinstance(e, GitFailed):
+        e = _is_git_too_old(e) or e
+    if isinstance(e, GhostError):
+        complain(redact_text(e.message), redact_text(e.hint))
+        return e.exit_code
+    if isinstance(e, OSError) and e.errno in _SURROUNDINGS:
+        where = f": {os.fsdecode(e.filename)}" if isinstance(e.filename, str | bytes) else ""
+        complain(f"{(e.strerror or str(e)).lower()}{where}")
+        return 1
+    return _report(e, args)
+
+
+def _is_git_too_old(failed: GitFailed) -> Exception | None:
+    # Asked only after an unexpected failure: a call that works need not pay for the question.
+    from git_ghost.errors import GhostError
+    from git_ghost.git import version
+
+    try:
+        version()
+    except GhostError as e:
+        e.__cause__ = failed
+        return e
+    return None
+
+
+def _report(e: Exception, args: Sequence[str]) -> int:
+    """Write the traceback to a private file and say where it is."""
+    import platform
+    import tempfile
+    import traceback
+
+    from git_ghost import __version__
+    from git_ghost.model import redact_text
+
+    said = redact_text(f"{type(e).__name__}: {e}")
+    lines = [
+        f"git-ghost {__version__}, Python {platform.python_version()}, {platform.platform()}",
+        f"arguments: {list(args)!r}",
+        "",
+        "".join(traceback.format_exception(e)),
+    ]
+    try:
+        number, path = tempfile.mkstemp(prefix="git-ghost-", suffix=".txt")  # readable by its owner alone
+        with open(number, "wb") as file:
+            file.write(redact_text("\n".join(lines)).encode("utf-8", "backslashreplace"))
+    except OSError:
+        complain(f"a bug in git ghost: {said}", redact_text("\n".join(lines)))
+        return BUG
+    complain(
+        f"a bug in git ghost: {said}",
+        f"What happened is in {path}\nPlease report it, with that file, where you have git ghost from.",
+    )
+    return BUG

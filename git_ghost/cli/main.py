@@ -1,0 +1,79 @@
+"""``git-ghost``, also called as ``git ghost``: the group of commands, each loaded when it is named."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from git_ghost.cli import failure
+from git_ghost.cli.common import HELP, format_global_options, global_options
+
+COMMANDS = (
+    "push", "pull", "clone", "show", "diff", "list", "delete", "doctor", "version", "help",
+)  # fmt: skip
+"""The commands in the order of the help; ``git_ghost.cli.<name>`` holds ``command``."""
+
+HIDDEN = {"_complete-hashes": "complete_hashes"}
+"""Commands that are not for people, and their modules."""
+
+
+class Commands(click.Group):
+    """A group whose commands are imported when they are needed: start-up is felt in every call."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name, imported now."""
+        module = cmd_name if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
+        if module is None:
+            return None
+        found = importlib.import_module(f"git_ghost.cli.{module}").command
+        assert isinstance(found, click.Command)
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command the arguments name; a UsageError with the nearest one when there is none."""
+        name = args[0]
+        found = self.get_command(ctx, name)
+        if found is not None:
+            return name, found, args[1:]
+        import difflib  # 3 ms that only a mistake costs
+
+        near = difflib.get_close_matches(name, COMMANDS, 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"'{name}' is not a git ghost command.{hint}", ctx)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands before the options, as they are what is looked for."""
+        self.format_commands(ctx, formatter)
+        format_global_options(self, ctx, formatter)
+
+
+@click.command(
+    "git-ghost",
+    cls=Commands,
+    params=global_options(),
+    context_settings=HELP,
+    options_metavar="[OPTIONS]",
+    subcommand_metavar="COMMAND [ARGUMENTS]",
+    no_args_is_help=False,
+)
+def cli() -> None:
+    """Send the exact state of a working tree to where it runs, without committing it.
+
+    `git ghost push` stores what is not committed, and the local commits the source remote does not
+    have, in a ghost repository, and prints a hash: the git tree id of the working tree. `git ghost
+    pull HASH`, or `git ghost clone HASH` where there is no repository yet, rebuilds exactly that
+    tree anywhere else, and refuses to go on when the tree id differs.
+    """
+
+
+def entry() -> None:
+    """The console script."""
+    sys.exit(failure.run(cli, sys.argv[1:]))

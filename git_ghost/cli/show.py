@@ -1,0 +1,30 @@
+"""``git ghost show``."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from git_ghost.cli.common import GhostCommand, calling
+from git_ghost.cli.pull import FORMS, parse_words
+
+
+@click.command("show", cls=GhostCommand, forms=FORMS)
+@click.argument("words", nargs=-1)
+def command(words: tuple[str, ...]) -> None:
+    """Print the patches a ghost holds, as they are, commits first.
+
+    \b
+    show [FROM] HASH    the patch of HASH
+    show diff           that of a working tree
+    show commits        that of the commits FROM..TO
+    show all            that of the commits FROM..TO, then that of HASH
+    """
+    what, hash, base, commits_from = parse_words(words)
+    with calling() as options:
+        from git_ghost import sync
+
+        sync.show(
+            hash, options, out=sys.stdout.buffer, base=base, what=what, commits_from=commits_from
+        )
