@@ -1,0 +1,139 @@
+"""The README and the docs are true: sessions run as printed, tables match, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from git_ghost import errors
+from git_ghost.cli.main import COMMANDS
+from git_ghost.model import Trailers
+from tests.support.sandbox import Sandbox
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BASE, HASH = "1" * 40, "2" * 40
+
+
+@dataclass
+class Step:
+    """A command of a README session, where it runs, and what it prints."""
+
+    place: str
+    command: str
+    output: str
+
+
+def sessions() -> Iterator[Step]:
+    """The commands of the README's sessions, in order."""
+    for place, block in re.findall(
+        r"<!-- session: (\w+) -->\n```console\n(.*?)```", README, re.DOTALL
+    ):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            yield Step(place, command, output)
+
+
+def test_the_readmes_session_prints_what_it_says(sandbox: Sandbox) -> None:
+    source = sandbox.repo("source.git", bare=True)
+    laptop = sandbox.root / "laptop"
+    sandbox.git("clone", "--quiet", source, laptop)
+    (laptop / "foo").write_text("a\n")
+    sandbox.git("add", "foo", cwd=laptop)
+    sandbox.git("commit", "--quiet", "-m", "Say a", cwd=laptop)
+    sandbox.git("push", "--quiet", "origin", "HEAD", cwd=laptop)
+    elsewhere = sandbox.root / "elsewhere"
+    sandbox.git("clone", "--quiet", source, elsewhere)
+    (laptop / "foo").write_text("b\n")
+    pod = sandbox.root / "pod"
+    pod.mkdir()
+    places = {"laptop": laptop, "elsewhere": elsewhere, "pod": pod}
+    real: dict[str, str] = {}
+    steps = list(sessions())
+    assert len(steps) >= 6
+    for step in steps:
+        command = step.command
+        for shown, value in real.items():
+            command = command.replace(shown, value)
+        out = sandbox.run("sh", "-c", command, cwd=places[step.place])
+        assert out.code == 0, out.err
+        text = out.out.decode()
+        if step.command == "git ghost push":
+            base, tree = text.split()
+            real.update({BASE: base, HASH: tree})
+        for shown, value in real.items():
+            text = text.replace(value, shown)
+        assert text == step.output, step.command
+    assert (pod / "workspace" / "foo").read_text() == "b\n"
+
+
+def test_the_readmes_command_table_lists_the_commands_there_are() -> None:
+    documented = set(re.findall(r"^\| `git ghost ([a-z]+)", README, re.MULTILINE))
+    assert documented == set(COMMANDS) - {"help"}
+
+
+def test_the_readmes_python_example_works(
+    sandbox: Sandbox, in_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = sandbox.repo("source.git", bare=True)
+    sandbox.repo("ghosts.git", bare=True)
+    project = sandbox.root / "project"
+    sandbox.git("clone", "--quiet", source, project)
+    (project / "foo").write_text("a\n")
+    sandbox.git("add", "foo", cwd=project)
+    sandbox.git("commit", "--quiet", "-m", "Say a", cwd=project)
+    sandbox.git("push", "--quiet", "origin", "HEAD", cwd=project)
+    (project / "foo").write_text("b\n")
+    monkeypatch.chdir(in_sandbox.root)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102 - our own README
+    assert (sandbox.root / "workspace" / "foo").read_text() == "b\n"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_between_the_pages_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+        if "://" in target:
+            continue
+        name, _, anchor = target.partition("#")
+        found = page.parent / name if name else page
+        assert found.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)", found.read_text(), re.MULTILINE)
+            slugs = {re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings}
+            assert anchor in slugs, target
+
+
+def test_the_documented_exit_codes_are_those_of_the_error_tree() -> None:
+    text = (ROOT / "docs" / "format.md").read_text()
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", text, re.MULTILINE)}
+    classes = [c for c in vars(errors).values() if isinstance(c, type)]
+    codes = {c.exit_code for c in classes if issubclass(c, errors.GhostError)}
+    assert documented == codes | {0, 70, 130}
+
+
+def test_the_documented_trailers_are_those_that_are_written() -> None:
+    text = (ROOT / "docs" / "format.md").read_text()
+    documented = set(re.findall(r"^\| `(Ghost-[\w-]+)`", text, re.MULTILINE))
+    fields = ("tree", "base", "remote_base", "source", "branch")
+    message = Trailers(**dict.fromkeys(fields, "x")).message().decode()
+    assert documented == set(re.findall(r"^(Ghost-[\w-]+):", message, re.MULTILINE))
+
+
+def test_the_readme_speaks_of_settings_that_are_read() -> None:
+    config = (ROOT / "git_ghost" / "config.py").read_text().lower()
+    for name in re.findall(r"`ghost\.(\w+)`", README):
+        assert name.lower() in config
+    for name in re.findall(r"`(GIT_GHOST_\w+)`", README):
+        assert name.lower() in config
+
+
+def test_the_readmes_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
