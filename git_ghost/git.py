@@ -6,13 +6,15 @@ what is computed. ``-c`` on the command line outranks every file and ``GIT_CONFI
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import IO, Final, Generic, TypeVar
+from typing import IO, Any, Final, Generic, TypeVar
 
 from git_ghost.errors import GhostError, GitFailed
 from git_ghost.model import redact_text
@@ -57,7 +59,7 @@ _SCRUBBED: Final = (
     "LANGUAGE",
 )
 
-_REPOSITORY: Final = (  # what `git rev-parse --local-env-vars` prints: they tie git to one repository
+_REPOSITORY: Final = (  # of `git rev-parse --local-env-vars`: they tie git to one repository
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
     "GIT_CONFIG_PARAMETERS",
@@ -100,6 +102,60 @@ def command(*args: str | bytes) -> list[str]:
     return argv + [os.fsdecode(arg) for arg in args]
 
 
+_AT_ONCE: Final = 4096
+"""Bytes that an empty pipe takes without blocking, on Linux and macOS."""
+
+_GRACE: Final = 2.0
+"""Seconds to wait for the end of stderr after git's: a daemon it started may hold it open."""
+
+
+class Stopped(Exception):
+    """A background task that was stopped tried to start another command."""
+
+
+class _Scope:
+    """What one thread has under way, so that another can end all of it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._live: dict[Running | Background[Any], None] = {}
+        self._closed = False
+
+    def add(self, thing: Running | Background[Any]) -> bool:
+        """Take note of ``thing``; False when it is too late for it."""
+        with self._lock:
+            if not self._closed:
+                self._live[thing] = None
+            return not self._closed
+
+    def discard(self, thing: Running | Background[Any]) -> None:
+        with self._lock:
+            self._live.pop(thing, None)
+
+    def stop(self, *, for_good: bool) -> None:
+        with self._lock:
+            self._closed = self._closed or for_good
+            live = list(self._live)
+        for thing in live:
+            thing.end()
+
+
+class _Here(threading.local):
+    def __init__(self) -> None:
+        self.scope = _Scope()
+
+
+_here = _Here()
+
+
+def stop_all() -> None:
+    """End every command and background task the current thread still has under way.
+
+    Called where a private folder is about to go: nobody may write to it any more.
+    """
+    _here.scope.stop(for_good=False)
+
+
 class Running:
     """A git command under way: read :attr:`stdout` or call :meth:`result`; it is never left behind.
 
@@ -125,6 +181,7 @@ class Running:
         Raises GhostError when there is no git.
         """
         self.argv = command(*args)
+        self.status = -1
         feed: bytes | None = None
         source: int | IO[bytes] = subprocess.DEVNULL
         if isinstance(stdin, bytes):
@@ -142,19 +199,28 @@ class Running:
                 pass_fds=tuple(keep),
                 bufsize=buffering,
             )
-        except FileNotFoundError as e:
+        except OSError as e:
             if cwd is not None and not os.path.isdir(cwd):
                 raise GhostError(f"there is no folder {cwd}") from e
-            raise GhostError(
-                "git is not installed, or not on PATH", "Install git 2.30 or newer."
-            ) from e
+            if isinstance(e, FileNotFoundError):
+                raise GhostError(
+                    "git is not installed, or not on PATH", "Install git 2.30 or newer."
+                ) from e
+            raise GhostError(f"git cannot be started: {e.strerror}") from e
         self._said: list[bytes] = []
         self._progress = progress
+        self._failure: BaseException | None = None
         self._threads = [threading.Thread(target=self._listen, daemon=True)]
-        if feed is not None:
+        if feed is not None and len(feed) > _AT_ONCE:
             self._threads.append(threading.Thread(target=self._feed, args=(feed,), daemon=True))
         for thread in self._threads:
             thread.start()
+        if feed is not None and len(feed) <= _AT_ONCE:
+            self._feed(feed)
+        self._scope = _here.scope
+        if not self._scope.add(self):
+            self.stop()
+            raise Stopped
 
     @property
     def stdout(self) -> IO[bytes]:
@@ -165,32 +231,49 @@ class Running:
     def _feed(self, data: bytes) -> None:
         pipe = self._process.stdin
         assert pipe is not None
-        try:
+        # A command that ends early breaks the pipe; its exit status tells why.
+        with contextlib.suppress(BrokenPipeError), pipe:
             pipe.write(data)
-            pipe.close()
-        except BrokenPipeError:
-            pass  # the command ended early; its exit status tells why
 
     def _listen(self) -> None:
         pipe = self._process.stderr
         assert pipe is not None
-        while chunk := os.read(pipe.fileno(), 65536):
-            self._said.append(chunk)
-            if self._progress is not None and (lines := re.split(rb"[\r\n]+", chunk.strip())):
-                self._progress(redact_text(lines[-1].decode("utf-8", "replace")))
+        torn = b""
+        with pipe:
+            while chunk := os.read(pipe.fileno(), 65536):
+                self._said.append(chunk)
+                if self._progress is not None:
+                    # Whole lines only: in half a URL a password would not be recognised.
+                    *lines, torn = re.split(rb"[\r\n]", torn + chunk)
+                    if whole := [line for line in lines if line.strip()]:
+                        self._tell(self._progress, whole[-1])
+
+    def _tell(self, progress: Progress, line: bytes) -> None:
+        try:
+            progress(redact_text(line.decode("utf-8", "replace").strip()))
+        except BaseException as e:  # wait() raises it; until then git must be listened to
+            self._progress, self._failure = None, e
+
+    def _join(self) -> None:
+        threads, self._threads = self._threads, []  # once: the grace is not given twice
+        deadline = time.monotonic() + _GRACE
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def wait(self) -> tuple[int, str]:
-        """Its exit status and what it said on stderr, credentials in URLs left out."""
+        """Its exit status and what it said on stderr, credentials in URLs left out.
+
+        Raises what the progress callback raised.
+        """
         try:
             self._process.wait()
+            self._join()
         except BaseException:
             self.stop()
             raise
-        for thread in self._threads:
-            thread.join()
-        for pipe in (self._process.stderr, self._process.stdin):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
+        self._scope.discard(self)
+        if self._failure is not None:
+            raise self._failure
         said = b"".join(self._said).decode("utf-8", "replace")
         return self._process.returncode, redact_text(said)
 
@@ -203,14 +286,13 @@ class Running:
             raise
         if self._process.stdout:
             self._process.stdout.close()
-        status, said = self.wait()
-        if status not in ok:
-            raise GitFailed(self.argv, status, said)
-        self.status = status
+        self.status, said = self.wait()
+        if self.status not in ok:
+            raise GitFailed(self.argv, self.status, said)
         return out
 
-    def stop(self) -> None:
-        """End it now if it still runs."""
+    def end(self) -> None:
+        """End the process; for any thread. Who runs the command sees it fail."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -218,9 +300,15 @@ class Running:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for pipe in (self._process.stdout, self._process.stdin):
-            if pipe is not None and not pipe.closed:
-                pipe.close()
+        # Its helpers (git-remote-https, index-pack, ssh) share its stderr, whose end is theirs.
+        self._join()
+
+    def stop(self) -> None:
+        """End it now if it still runs, and let go of it."""
+        if self._process.stdout is not None and not self._process.stdout.closed:
+            self._process.stdout.close()
+        self.end()
+        self._scope.discard(self)
 
     def __enter__(self) -> Running:
         return self
@@ -285,18 +373,31 @@ class Background(Generic[T]):
         self._work = work
         self._outcome: T
         self._failure: BaseException | None = None
+        self._owner, self._scope = _here.scope, _Scope()
         self._thread = threading.Thread(target=self._run, daemon=True)
+        if not self._owner.add(self):
+            raise Stopped
         self._thread.start()
 
     def _run(self) -> None:
+        _here.scope = self._scope
         try:
             self._outcome = self._work()
         except BaseException as e:  # handed on by get()
             self._failure = e
+        finally:
+            self._scope.stop(for_good=True)
 
     def get(self) -> T:
         """Its result; raises what it raised."""
         self._thread.join()
+        self._owner.discard(self)
         if self._failure is not None:
             raise self._failure
         return self._outcome
+
+    def end(self) -> None:
+        """Stop the commands it has under way, and wait for its end; for any thread."""
+        self._scope.stop(for_good=True)
+        self._thread.join()
+        self._owner.discard(self)

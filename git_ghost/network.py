@@ -7,7 +7,7 @@ git itself does the talking: it alone knows the user's credential helpers, ssh, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
@@ -92,7 +92,7 @@ def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Update:
-    """One ref to change in another repository: from ``old`` (empty: it must be absent) to ``new``."""
+    """One ref to change elsewhere: from ``old`` (empty: it must be absent) to ``new``."""
 
     ref: str
     new: str
@@ -104,8 +104,9 @@ def push(
 ) -> dict[str, str]:
     """Send all ``updates`` in one session, each only if its ref still has its old value.
 
-    Returns what became of each ref: ``new``, ``deleted``, ``same`` or ``stale`` (its value was
-    another). ``dry_run`` goes as far as the server's list of refs. Raises RemoteError when the session failed or the server refused a ref.
+    Returns what became of each ref: ``new``, ``deleted``, ``same`` or ``stale`` (it had another
+    value, or has one now). ``dry_run`` goes as far as the server's list of refs. Raises RemoteError
+    when the session failed or the server refused a ref.
     """
     args = ["-c", "push.pushOption=", "-c", "push.negotiate=false", "push", *_PUSH]
     args.append("--progress" if place.progress else "--no-progress")
@@ -115,12 +116,18 @@ def push(
         *args, "--", url, *(f"{u.new}:{u.ref}" for u in updates),
         cwd=place.cwd, env=place.env, progress=place.progress,
     )  # fmt: skip
-    out = running.result(ok=range(256))
+    out = running.result(ok=range(-128, 256))
     status, said = running.wait()
     fates = dict(_fates(out.decode("utf-8", "surrogateescape")))
-    refused = {ref: fate for ref, fate in fates.items() if fate.startswith("!")}
-    if refused or any(u.ref not in fates for u in updates):
-        reason = "\n".join(f"{ref}: {fate[1:]}" for ref, fate in refused.items())
+    refused = {u.ref: fate for u in updates if (fate := fates.get(u.ref, "!")).startswith("!")}
+    if not refused:
+        return fates
+    if not dry_run and _may_be_there(updates, refused):
+        there = _existing(place, url, list(refused))
+        fates.update(dict.fromkeys(there, "stale"))
+        refused = {ref: fate for ref, fate in refused.items() if ref not in there}
+    if refused:
+        reason = "\n".join(f"{ref}: {fate[1:]}" for ref, fate in refused.items() if fate[1:])
         raise explain(GitFailed(running.argv, status, f"{said}\n{reason}".strip()), url)
     return fates
 
@@ -134,102 +141,165 @@ def _fates(porcelain: str) -> Iterator[tuple[str, str]]:
         names, _, summary = rest.partition("\t")
         ref = names.rpartition(":")[2]
         if flag == "!":
-            stale = "stale info" in summary or "already exists" in summary
-            yield ref, "stale" if stale else f"!{summary}"
+            yield ref, "stale" if summary.startswith("[rejected]") else f"!{summary}"
         else:
             yield ref, {"*": "new", "-": "deleted", "=": "same"}.get(flag, "new")
 
 
-_CAUSES = (  # what git, ssh, curl and servers say (in the C locale) → what to tell, what to do
-    (
+def _may_be_there(updates: Sequence[Update], refused: Mapping[str, str]) -> bool:
+    """Whether refs that could not be made may exist now: somebody else was faster, or the server's
+    answer got lost on its way. Every kind of server has its own words for the former."""
+    creations = {u.ref for u in updates if not u.old}
+    return all(
+        ref in creations and fate != "!" and "hook" not in fate for ref, fate in refused.items()
+    )
+
+
+def _existing(place: Place, url: str, refs: Sequence[str]) -> set[str]:
+    """Which of ``refs`` are in ``url`` now; none when that cannot be told."""
+    running = Running(
+        "ls-remote", "--quiet", "--refs", "--", url, *refs, cwd=place.cwd, env=place.env
+    )
+    out = running.result(ok=range(-128, 256)).decode("utf-8", "surrogateescape")
+    return {line.partition("\t")[2] for line in out.splitlines()}.intersection(refs)
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """What git, ssh, curl and servers say (in the C locale), what to tell, what to do."""
+
+    said: str
+    text: str
+    hint: str
+
+
+_CAUSES = (  # the first that is found counts
+    _Cause(
         r"transport '(\S+)' not allowed",
         "git does not allow the transport '{0}' of",
         "Use an https, ssh, git or file URL.",
     ),
-    (
-        r"Could not resolve host(?:name)?:? ?(\S*?):?(?:\s|$)|unable to look up ([^ \n]+)",
+    _Cause(
+        r"strange (?:hostname|pathname|port) '.*' blocked",
+        "git refuses",
+        "A host, path or port that begins with a dash would be taken as an option.",
+    ),
+    _Cause(
+        r"[Cc]ould not resolve (?:host|proxy)|unable to look up ",
         "unknown host in",
         "Check the URL, and the network of this machine.",
     ),
-    (
-        r"Host key verification failed",
+    _Cause(
+        r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the ssh host key could not be verified of",
-        "Add the host's key to known_hosts (compare it first); host key checks are never switched off.",
+        "Add the host's key to known_hosts (compare it first);"
+        " host key checks are never switched off.",
     ),
-    (
-        r"hook declined|remote rejected|pre-receive|\(hook\b",
+    _Cause(
+        r"certificate (?:problem|verif)|certificate has expired|self.signed certificate",
+        "the TLS certificate could not be verified of",
+        "Give git the authority that signed it: git config http.<url>.sslCAInfo FILE.",
+    ),
+    _Cause(
+        r"hook declined",
         "the server refused the push to",
         "The server's own rules say no; its message is above.",
     ),
-    (
+    _Cause(
         r"Authentication failed|could not read (?:Username|Password)|HTTP Basic: Access denied"
         r"|Permission denied \(|returned error: 401|Too many authentication failures",
         "wrong or missing credentials for",
         "Check the credential helper or the ssh key; try `git ls-remote` with the same URL.",
     ),
-    (
-        r"No space left on device|[Dd]isk quota exceeded|out of disk space|file write error",
+    _Cause(
+        r"No space left on device|[Dd]isk quota exceeded|out of disk space",
         "the disk is full while talking to",
         "Free some space, here or on the server, and run the command again.",
     ),
-    (
-        r"returned error: 403|insufficient permission|unable to create temporary|Permission denied"
-        r"|service not enabled|read-only|Write access to repository not granted|not authorized",
-        "no permission to do this in",
-        "The repository must be readable for pull, writable for push, delete and gc.",
-    ),
-    (
-        r"does not appear to be a git repository|[Rr]epository .*not found|not a git repository"
-        r"|repository '.*' does not exist|No such file or directory|access denied or repository not exported"
-        r"|returned error: 404",
-        "there is no repository at",
-        "Check the URL; a ghost repository is made with `git init --bare`.",
-    ),
-    (
+    _Cause(
         r"(?:different|not support) .*(?:hash algorithm|object format)|mismatched algorithms"
         r"|expected .*object.format",
         "another object format (SHA-1 or SHA-256) is used by",
-        "Use a ghost repository made with `git init --bare --object-format=…` as in the source repository.",
+        "Use a ghost repository made with `git init --bare --object-format=…`"
+        " as in the source repository.",
     ),
-    (
-        r"Connection refused|Failed to connect|Couldn't connect|No route to host|Network is unreachable"
-        r"|[Cc]onnection timed out|Operation timed out",
+    _Cause(
+        r"access denied or repository not exported",
+        "there is no repository, or no permission to do this, at",
+        "Check the URL, and that the server lets you push (git daemon: --enable=receive-pack).",
+    ),
+    _Cause(
+        r"returned error: 403|insufficient permission|unable to create temporary|Permission denied"
+        r"|service not enabled|[Rr]ead-only|Write access to repository not granted|not authorized"
+        r"|dubious ownership",
+        "no permission to do this in",
+        "The repository must be readable for pull, writable for push, delete and gc.",
+    ),
+    _Cause(
+        r"cannot run (\S+): No such file or directory",
+        "there is no program '{0}', which git needs to reach",
+        "Install it, or correct core.sshCommand or GIT_SSH_COMMAND.",
+    ),
+    _Cause(
+        r"does not appear to be a git repository|[Rr]epository .*not found|not a git repository"
+        r"|repository '.*' does not exist|No such file or directory|returned error: 404",
+        "there is no repository at",
+        "Check the URL; a ghost repository is made with `git init --bare`.",
+    ),
+    _Cause(
+        r"Connection refused|Failed to connect|Couldn't connect|No route to host"
+        r"|Network is unreachable|[Cc]onnection timed out|Operation timed out",
         "no connection to",
         "Check the URL, and whether the server is up.",
     ),
-    (
-        r"hung up|early EOF|unexpected disconnect|RPC failed|[Cc]onnection (?:reset|closed)|Broken pipe"
-        r"|returned error: 5\d\d|transfer closed|unexpected end|bad band|protocol error|invalid index-pack",
+    _Cause(
+        r"hung up|early EOF|unexpected disconnect|RPC failed|[Cc]onnection (?:reset|closed)"
+        r"|Broken pipe|returned error: 5\d\d|transfer closed|[Ee]mpty reply|unexpected end|bad band"
+        r"|protocol error|bad line length|invalid index-pack|remote failed to report|remote failure"
+        r"|(?:unexpected|expected) flush|banner exchange|kex_exchange|Recv failure|Send failure",
         "the connection broke off while talking to",
-        "Run the command again: it starts where nothing is lost.",
+        "Run the command again: nothing is lost.",
     ),
-)  # fmt: skip
+    _Cause(
+        r"remote rejected",
+        "the server refused the push to",
+        "The server's own rules say no; its message is above.",
+    ),
+)
 
 PASSING = ("no connection to", "the connection broke off")
 """How the messages begin of failures that may pass by themselves."""
 
 
 def explain(failure: GitFailed, url: str) -> GhostError:
-    """The sentence for a failed network command: what, which repository, what git said, what to do."""
+    """The sentence for a failed network command: what, where, git's own words, what to do."""
     said = failure.stderr
     shown = redact(url)
     if match := re.search(r"couldn't find remote ref (\S+)", said):
         return NoSuchGhost(f"{shown} has no {match[1]}")
-    for pattern, text, hint in _CAUSES:
-        if match := re.search(pattern, said):
-            groups = [group or "" for group in match.groups()] or [""]
-            return RemoteError(f"{text.format(*groups)} {shown}{_quoted(said)}", hint)
-    return RemoteError(f"git could not talk to {shown}{_quoted(said)}")
+    for cause in _CAUSES:
+        if match := re.search(cause.said, said):
+            text = cause.text.format(*match.groups())
+            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint)
+    return RemoteError(
+        f"git could not talk to {shown}{_quoted(said)}",
+        "Try `git ls-remote` with the same URL.",
+    )
 
 
 def _quoted(said: str) -> str:
     """git's and the server's own words, indented, without progress and repetition."""
-    lines = (line.rpartition("\r")[2].rstrip() for line in said.splitlines())
+    lines = (_CONTROL.sub("?", line.rpartition("\r")[2].rstrip()) for line in said.split("\n"))
     kept = [line for line in dict.fromkeys(lines) if line.strip() and not _NOISE.match(line)]
     return "".join(f"\n  {line}" for line in kept[:12])
 
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What could drive a terminal; the words are a stranger's."""
+
 _NOISE = re.compile(
-    r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Delta|Receiving|Resolving|Unpacking)\b"
-    r"|and the repository exists|Please make sure|To \S+$|remote:\s*$"
+    r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Delta|Receiving|Resolving"
+    r"|Unpacking)\b"
+    r"|and the repository exists|Please make sure|To \S+$|remote:\s*$|hint: |send-pack: "
+    r"|error: failed to push some refs"
 )
