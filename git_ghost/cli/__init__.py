@@ -1,1 +1,1 @@
-"""The command line: commands that parse, call and print, one file each, loaded when they are named."""
+"""The command line: commands that parse, call and print, each loaded when it is named."""

@@ -17,15 +17,15 @@ from git_ghost.cli.pull import report
 )  # fmt: skip
 @click.option(
     "--base", metavar="COMMIT",
-    help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched while"
-    " the ghost is.",
+    help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched"
+    " while the ghost is.",
 )  # fmt: skip
 @source_option()
 @json_option()
 def command(
     words: tuple[str, ...], depth: int, base: str | None, source: str | None, as_json: bool
 ) -> None:
-    """Make a repository in DIR whose working tree is exactly what HASH names.
+    """Make a repository whose working tree is what HASH names.
 
     The ghost says where its base commit is to be had; --source names another place. Without DIR,
     the folder is named after the source. This is what a container's init step needs: run again

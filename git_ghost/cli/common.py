@@ -37,36 +37,44 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
 def global_options() -> list[click.Parameter]:
     """The options that are taken before and after the command's name."""
 
-    def option(*names: str, help: str, **more: Any) -> click.Option:
-        return click.Option(names, help=help, expose_value=False, callback=_remember, **more)
+    def option(*names: str, **more: Any) -> click.Option:
+        return click.Option(names, expose_value=False, callback=_remember, **more)
 
     return [
         option(
             "--ghost-repo", "repo", metavar="URL",
-            help="The ghost repository: a URL or a path [GIT_GHOST_REPO, ghost.repo].",
+            help="The ghost repository: a URL or a path"
+            " [env: GIT_GHOST_REPO, config: ghost.repo].",
         ),
         option(
             "--ghost-prefix", "prefix", metavar="PREFIX",
-            help="First part of the names of ghosts' branches [GIT_GHOST_PREFIX, ghost.prefix; ghost].",
+            help="First part of ghosts' branch names"
+            " [env: GIT_GHOST_PREFIX, config: ghost.prefix, default: ghost].",
         ),
         option(
             "--remote", "remote", metavar="NAME",
-            help="The source remote [ghost.remote; that of the branch, or the one that has the commit].",
+            help="The source remote"
+            " [config: ghost.remote, default: the branch's, or one that has the commit].",
         ),
         option("--src-dir", "directory", metavar="DIR", help="Work on the repository DIR is in."),
         option(
             "--ghost-working-dir", "working_dir", metavar="DIR",
-            help="Folder for temporary files [one in the repository's git folder].",
+            help="Folder for temporary files [default: in the repository's git folder].",
         ),
         option(
             "-v", "--verbose", "verbose", count=True,
-            help="Say more: every path, the git commands that are run.",
+            help="Say more: every path, and every git command that is run.",
         ),
         option("-q", "--quiet", "quiet", is_flag=True, help="Say nothing but warnings and errors."),
     ]  # fmt: skip
 
 
 _GLOBAL = frozenset(str(option.name) for option in global_options())
+
+
+def is_global(param: click.Parameter) -> bool:
+    """Whether it is one of :func:`global_options`."""
+    return not param.expose_value and param.name in _GLOBAL
 
 
 class GhostCommand(click.Command):
@@ -99,7 +107,7 @@ class GhostCommand(click.Command):
             if arg.startswith("--"):
                 at += arg in valued
             elif arg.startswith("-"):
-                # Of a cluster such as -vm, the first letter that takes a value takes the rest for it.
+                # In a cluster such as -vm, the rest is the value of the first that takes one.
                 taking = next((i for i, c in enumerate(arg) if i and f"-{c}" in valued), 0)
                 at += taking == len(arg) - 1 and taking > 0
             at += 1
@@ -125,7 +133,7 @@ def format_global_options(
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None:
-            parts["Global options" if param.name in _GLOBAL else "Options"].append(record)
+            parts["Global options" if is_global(param) else "Options"].append(record)
     for title, records in parts.items():
         if records:
             with formatter.section(title):
@@ -145,13 +153,11 @@ def split_form(words: Sequence[str], forms: Sequence[str], default: str) -> tupl
 
 
 def expect(words: Sequence[str], least: int, most: int, what: str) -> None:
-    """Raise UsageError unless there are ``least`` to ``most`` words; ``what`` names the missing one."""
+    """Raise UsageError unless there are ``least`` to ``most`` words; ``what`` may be missing."""
     if len(words) < least:
         raise click.UsageError(f"Missing argument {what}.", click.get_current_context())
     if len(words) > most:
-        raise click.UsageError(
-            f"Unexpected argument '{words[most]}'.", click.get_current_context()
-        )
+        raise click.UsageError(f"Unexpected argument '{words[most]}'.", click.get_current_context())
 
 
 def verbose() -> int:
@@ -220,13 +226,14 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 def json_option() -> Decorator:
     """``--json``, the same everywhere."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
 def source_option() -> Decorator:
     """``--source``, the same everywhere."""
     return click.option(
         "--source", metavar="URL",
-        help="Where commits that are missing come from [GIT_GHOST_SOURCE, ghost.source; the source"
-        " remote, or what the ghost says].",
+        help="Where commits that are missing come from"
+        " [env: GIT_GHOST_SOURCE, config: ghost.source, default: the source remote, or what the"
+        " ghost says].",
     )  # fmt: skip

@@ -12,7 +12,12 @@ from git_ghost.cli.output import count, say
 @click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
 @click.argument("words", nargs=-1)
 @range_options
-@click.option("--all", "everything", is_flag=True, help="Do not ask for both ends or a HASH.")
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Delete all that match, with no HASH and without both ends given.",
+)
 @click.option("-n", "--dry-run", is_flag=True, help="Delete nothing; print what would be deleted.")
 def command(
     words: tuple[str, ...],
@@ -24,9 +29,10 @@ def command(
     everything: bool,
     dry_run: bool,
 ) -> None:
-    """Delete ghosts: those that lead to HASH, or those between --from and --to.
+    """Delete ghosts from the ghost repository.
 
-    Deleted are diffs, commits or all; by default diffs. What was deleted is printed. To delete
+    Deleted are those that lead to HASH, or those from --from to --to: diffs, commits or all; by
+    default diffs. What was deleted is printed. To delete
     without naming both ends or a HASH, say --all.
     """
     what, hashes = split_form(words, KINDS, "diff")
@@ -42,8 +48,8 @@ def command(
         gone = sync.delete(
             options,
             what=what,
-            start=start.strip(),
-            to=to.strip(),
+            start=start.strip() or "*" * everything,
+            to=to.strip() or "*" * everything,
             hashes=hashes,
             dry_run=dry_run,
         )

@@ -20,16 +20,17 @@ from git_ghost.cli.output import has_color
 @click.option(
     "--untracked/--no-untracked", default=None,
     help="Take new files that git does not ignore as part of the working tree, or not"
-    " [ghost.untracked; taken].",
+    " [config: ghost.untracked, default: take].",
 )  # fmt: skip
 @source_option()
 def command(
     words: tuple[str, ...], include: tuple[str, ...], untracked: bool | None, source: str | None
 ) -> None:
-    """Print the difference from A, by default HEAD, to B, by default the working tree.
+    """Compare the working tree, commits and ghosts.
 
-    Each of them is a commit or the hash of a ghost, which is rebuilt for this; nothing in the
-    repository changes. The working tree is taken as `git ghost push` would send it.
+    Printed is the difference from A, by default HEAD, to B, by default the working tree. Each of
+    them is a commit or the hash of a ghost, which is rebuilt for this; nothing in the repository
+    changes. The working tree is taken as `git ghost push` would send it.
     """
     expect(words, 0, 2, "")
     names = [word.strip() for word in words]

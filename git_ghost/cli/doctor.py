@@ -15,7 +15,7 @@ _MARKS = {True: ("ok", "32"), None: ("warn", "33"), False: ("fail", "31")}
 @click.command("doctor", cls=GhostCommand)
 @click.pass_context
 def command(ctx: click.Context) -> None:
-    """Check everything a push and a pull need, and say what is missing.
+    """Check everything that a push and a pull need.
 
     Nothing is changed. The exit code is 1 when something is wrong.
     """

@@ -30,8 +30,10 @@ BUG = 70
 """A bug (sysexits' EX_SOFTWARE)."""
 
 _SURROUNDINGS = frozenset(
-    (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE)
-    + (errno.EIO, errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG, errno.EAGAIN, errno.ENOMEM)
+    getattr(errno, name)
+    for name in (
+        "EACCES EAGAIN EDQUOT EFBIG EIO ELOOP EMFILE ENAMETOOLONG ENFILE ENOMEM ENOSPC EPERM EROFS"
+    ).split()
 )
 """What an OSError has when the machine, and not git ghost, is to blame."""
 
@@ -80,7 +82,7 @@ def _invoke(cli: click.Group, args: Sequence[str]) -> int:
     return 0
 
 
-def _terminate(signum: int, frame: FrameType | None) -> None:
+def _terminate(_number: int, _frame: FrameType | None) -> None:
     raise Terminated
 
 
@@ -103,7 +105,7 @@ def _prompt_nobody() -> None:
 
 
 def _give_up_stdout() -> None:
-    """Deliver what was printed if that can be, and keep Python from trying (and failing) at its end."""
+    """Deliver what was printed if that can be; else keep Python from trying again at its end."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -165,7 +167,7 @@ def _report(e: Exception, args: Sequence[str]) -> int:
         "".join(traceback.format_exception(e)),
     ]
     try:
-        number, path = tempfile.mkstemp(prefix="git-ghost-", suffix=".txt")  # readable by its owner alone
+        number, path = tempfile.mkstemp(prefix="git-ghost-", suffix=".txt")  # for its owner alone
         with open(number, "wb") as file:
             file.write(redact_text("\n".join(lines)).encode("utf-8", "backslashreplace"))
     except OSError:
@@ -173,6 +175,6 @@ def _report(e: Exception, args: Sequence[str]) -> int:
         return BUG
     complain(
         f"a bug in git ghost: {said}",
-        f"What happened is in {path}\nPlease report it, with that file, where you have git ghost from.",
+        f"The details are in {path}\nPlease report it, with that file, where git ghost came from.",
     )
     return BUG

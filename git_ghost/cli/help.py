@@ -11,7 +11,7 @@ from git_ghost.cli.common import GhostCommand
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
-    """Tell what git ghost, or one of its commands, does and takes."""
+    """Tell what git ghost, or one of its commands, does."""
     root = ctx.find_root()
     if name is None:
         click.echo(root.get_help())

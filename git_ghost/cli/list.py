@@ -49,9 +49,10 @@ def range_options(function: Any) -> Any:
 def command(
     words: tuple[str, ...], start: str, to: str, output: str | None, no_headers: bool, as_json: bool
 ) -> None:
-    """List the ghosts in the ghost repository: diffs, commits or all; by default diffs.
+    """List the ghosts in the ghost repository.
 
-    A row is the commit a ghost starts from, and the hash, or the commit, it leads to.
+    Listed are diffs, commits or all; by default diffs. A row is the commit a ghost starts from,
+    and the hash, or the commit, it leads to.
     """
     what, rest = split_form(words, KINDS, "diff")
     expect(rest, 0, 0, "")

@@ -1,4 +1,4 @@
-"""``git-ghost``, also called as ``git ghost``: the group of commands, each loaded when it is named."""
+"""``git-ghost``, also called as ``git ghost``: the group of commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from git_ghost.cli import failure
 from git_ghost.cli.common import HELP, format_global_options, global_options
 
 COMMANDS = (
-    "push", "pull", "clone", "show", "diff", "list", "delete", "doctor", "version", "help",
+    "push", "pull", "clone", "show", "diff", "list", "delete",
+    "doctor", "completion", "version", "help",
 )  # fmt: skip
 """The commands in the order of the help; ``git_ghost.cli.<name>`` holds ``command``."""
 
@@ -22,11 +23,15 @@ HIDDEN = {"_complete-hashes": "complete_hashes"}
 class Commands(click.Group):
     """A group whose commands are imported when they are needed: start-up is felt in every call."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's)
         """The commands, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002 (click's)
+        cmd_name: str,
+    ) -> click.Command | None:
         """The command of that name, imported now."""
         module = cmd_name if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
         if module is None:

@@ -24,7 +24,7 @@ def has_color(stream: TextIO) -> bool:
 
 
 def say(text: str) -> None:
-    """One or more lines on stderr, in a single write: other threads and processes write there too."""
+    """One or more lines on stderr, in a single write: other threads write there too."""
     sys.stderr.write(text + "\n")
 
 
@@ -75,7 +75,7 @@ def put(text: str) -> None:
 
 
 def put_json(value: Any) -> None:
-    """``value`` as JSON on stdout; bytes of a path that are not UTF-8 come out as lone surrogates."""
+    """``value`` as JSON on stdout; bytes of a path that are no UTF-8 are lone surrogates in it."""
     import json
 
     put(json.dumps(value, indent=2))

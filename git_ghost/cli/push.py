@@ -42,18 +42,17 @@ _MOST = {"auto": 1, "diff": 1, "commits": 2, "all": 2}
 )  # fmt: skip
 @click.option(
     "--untracked/--no-untracked", default=None,
-    help="Send new files that git does not ignore, or leave them behind [ghost.untracked; sent].",
+    help="Send new files that git does not ignore, or leave them behind"
+    " [config: ghost.untracked, default: send].",
 )  # fmt: skip
 @click.option(
     "--without", multiple=True, metavar="WHAT", type=click.Choice(["nested", "submodules", "lfs"]),
-    help="Go on without what a ghost cannot carry: nested (the content of repositories inside this"
-    " one), submodules (what is not committed or pushed in them), lfs (the content behind Git LFS"
-    " pointers). Repeatable.",
+    help="Go on without what a ghost cannot carry: `nested` (the content of repositories inside"
+    " this one), `submodules` (what is not committed or not pushed in them), `lfs` (the content"
+    " behind Git LFS pointers). Repeatable.",
 )  # fmt: skip
 @click.option("-m", "--message", default="", metavar="TEXT", help="Say what this ghost is about.")
-@click.option(
-    "-n", "--dry-run", is_flag=True, help="Send nothing; print what a push would print."
-)
+@click.option("-n", "--dry-run", is_flag=True, help="Send nothing; print what a push would print.")
 @json_option()
 def command(
     words: tuple[str, ...],
@@ -65,7 +64,7 @@ def command(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Store the working tree, and local commits, as ghosts; print what to pull.
+    """Store the working tree and local commits as ghosts.
 
     Stored are two patches: the local commits that the source remote does not have, if there are
     any, and the diff, that is, what is not committed, new files included. Nothing in the repository

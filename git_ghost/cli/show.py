@@ -13,7 +13,9 @@ from git_ghost.cli.pull import FORMS, parse_words
 @click.command("show", cls=GhostCommand, forms=FORMS)
 @click.argument("words", nargs=-1)
 def command(words: tuple[str, ...]) -> None:
-    """Print the patches a ghost holds, as they are, commits first.
+    """Print the patches a ghost holds.
+
+    They come as they are, byte for byte, commits first.
 
     \b
     show [FROM] HASH    the patch of HASH
