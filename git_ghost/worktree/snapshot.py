@@ -350,12 +350,22 @@ def update_index(
     if gone := b"".join(removal + path + b"\0" for path in deleted):
         git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=gone)
     if there := b"".join(path + b"\0" for path in written):
+        args = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
+        running = Running(*args, cwd=repository.work_tree, env=env, stdin=there)
         try:
-            git(
-                "update-index", "--add", "--remove", "--replace", "-z", "--stdin",
-                cwd=repository.work_tree, env=env, stdin=there,
-            )  # fmt: skip
+            running.result()
         except GitFailed as e:
             raise GhostError(
                 f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent."
             ) from e
+        ignored = [line for line in running.wait()[1].split("\n") if line.startswith(_IGNORED)]
+        if ignored:  # the one thing it passes over with a word, and success
+            names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
+            raise GhostError(
+                f"git refuses to carry {len(ignored)} file(s), whose names could mean .git elsewhere;"
+                f" nothing was sent:{names}",
+                "Rename them, or put them into .gitignore.",
+            )
+
+
+_IGNORED = "Ignoring path "
