@@ -59,11 +59,9 @@ _SCRUBBED: Final = (
     "LANGUAGE",
 )
 
-_REPOSITORY: Final = (  # of `git rev-parse --local-env-vars`: they tie git to one repository
+_REPOSITORY: Final = (  # `git rev-parse --local-env-vars` without CONFIGURATION
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_CONFIG_COUNT",
     "GIT_OBJECT_DIRECTORY",
     "GIT_DIR",
     "GIT_WORK_TREE",
@@ -76,7 +74,15 @@ _REPOSITORY: Final = (  # of `git rev-parse --local-env-vars`: they tie git to o
     "GIT_SHALLOW_FILE",
     "GIT_COMMON_DIR",
     "GIT_INTERNAL_SUPER_PREFIX",
+    "GIT_NAMESPACE",
 )
+
+CONFIGURATION: Final = ("GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
+"""``git -c … ghost`` and a pod's ``GIT_CONFIG_COUNT``: the user's word about any repository."""
+
+
+_NO_GRAFTS: Final = os.path.join(os.devnull, "none")
+"""A file that cannot be: grafts would hide parents that the ids name."""
 
 
 def environment(*, foreign: bool = False, **extra: str) -> dict[str, str]:
@@ -84,13 +90,14 @@ def environment(*, foreign: bool = False, **extra: str) -> dict[str, str]:
 
     ``foreign`` drops what a parent git exported for its own repository (``GIT_DIR``,
     ``GIT_INDEX_FILE``, …), for commands about any other repository. Output is locale-free, replace
-    refs are not followed (a ghost is about the objects the ids name), optional locks are not taken.
+    refs and grafts are not followed (a ghost is about the objects the ids name), optional locks are not taken.
     """
     env = {key: value for key, value in os.environ.items() if key not in _SCRUBBED}
     if foreign:
         for key in _REPOSITORY:
             env.pop(key, None)
     env.update(LC_ALL="C", GIT_OPTIONAL_LOCKS="0", GIT_NO_REPLACE_OBJECTS="1", **extra)
+    env["GIT_GRAFT_FILE"] = _NO_GRAFTS
     return env
 
 
@@ -107,6 +114,10 @@ _AT_ONCE: Final = 4096
 
 _GRACE: Final = 2.0
 """Seconds to wait for the end of stderr after git's: a daemon it started may hold it open."""
+
+
+_PATIENCE: Final = 5.0
+"""Seconds to wait for what was told to end."""
 
 
 class Stopped(Exception):
@@ -296,7 +307,7 @@ class Running:
         if self._process.poll() is None:
             self._process.terminate()
             try:
-                self._process.wait(5)
+                self._process.wait(_PATIENCE)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
@@ -397,7 +408,7 @@ class Background(Generic[T]):
         return self._outcome
 
     def end(self) -> None:
-        """Stop the commands it has under way, and wait for its end; for any thread."""
+        """Stop the commands it has under way and wait for its end; for any thread."""
         self._scope.stop(for_good=True)
-        self._thread.join()
+        self._thread.join(_PATIENCE)
         self._owner.discard(self)

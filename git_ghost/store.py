@@ -15,7 +15,15 @@ from fnmatch import fnmatchcase
 from git_ghost import network
 from git_ghost.config import GitConfig, Settings, default_repository, locate
 from git_ghost.errors import GitFailed, NoSuchGhost, VerificationFailed
-from git_ghost.git import Environment, Progress, Running, environment, git, pipe
+from git_ghost.git import (
+    CONFIGURATION,
+    Environment,
+    Progress,
+    Running,
+    environment,
+    git,
+    pipe,
+)
 from git_ghost.model import (
     COMMITS_FILE,
     DIFF_FILE,
@@ -64,8 +72,8 @@ def make_embedded(store: GhostRepository, object_format: str) -> bool:
         return False
     os.makedirs(os.path.dirname(store.url), mode=0o700, exist_ok=True)
     git(
-        "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}", "--", store.url,
-        env=environment(foreign=True),
+        "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}",
+        "--", store.url, env=environment(foreign=True),
     )  # fmt: skip
     return True
 
@@ -196,9 +204,10 @@ def list_ghosts(place: Place, store: GhostRepository) -> list[Listed]:
 def matching(ghosts: Iterable[Listed], start: str = "", to: str = "") -> list[Listed]:
     """The ghosts whose ends match the globs ``start`` and ``to`` (empty: any)."""
     return [
-        g for g in ghosts
-        if (not start or fnmatchcase(g.ghost.base, start)) and (not to or fnmatchcase(g.ghost.to, to))
-    ]  # fmt: skip
+        g
+        for g in ghosts
+        if fnmatchcase(g.ghost.base, start or "*") and fnmatchcase(g.ghost.to, to or "*")
+    ]
 
 
 def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> list[Listed]:
@@ -228,7 +237,7 @@ class Fetched:
     env: Environment = field(repr=False, default_factory=dict)
 
     def start_file(self, name: str) -> Running:
-        """Start reading one of its files, unbuffered: a part may be read here, the rest handed on."""
+        """Start reading one of its files, unbuffered: a part may be read, the rest handed on."""
         return Running(
             "cat-file", "blob", f"{self.commit}:{name}", cwd=self.git_dir, env=self.env, buffering=0
         )
@@ -264,19 +273,22 @@ class Inbox:
     ) -> None:
         self.store = store
         self.git_dir = quarantine.bare(f"inbox-{object_format}-{id(self):x}", object_format)
-        foreign = quarantine.repository is None or quarantine.repository.foreign
-        self.env = environment(foreign=foreign, GIT_DIR=self.git_dir)
-        for variable in ("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_WORK_TREE",
-                         "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE", "GIT_SHALLOW_FILE"):  # fmt: skip
-            self.env.pop(variable, None)
-        self.place = Place(self.git_dir, self.env, progress)
+        self.env = environment(foreign=True, GIT_DIR=self.git_dir)
+        if quarantine.repository is None:
+            cwd = self.git_dir
+        else:  # relative paths in its configuration start there
+            cwd = quarantine.repository.cwd
+            for variable in CONFIGURATION:  # is in the inbox's own configuration already
+                self.env.pop(variable, None)
+        self.place = Place(cwd, self.env, progress)
 
     def start(self, refspecs: Sequence[str]) -> Running:
         """Start fetching refs of the ghost repository; hand the result to :meth:`finish`."""
         if self.store.embedded and not os.path.exists(self.store.url):
             raise NoSuchGhost(
                 f"no ghost was ever stored in {self.store.shown}",
-                "Name the ghost repository it was pushed to: --ghost-repo, GIT_GHOST_REPO or git config ghost.repo.",
+                "Name the ghost repository it was pushed to: --ghost-repo, GIT_GHOST_REPO or"
+                " git config ghost.repo.",
             )
         config = ("-c", "fetch.negotiationAlgorithm=noop")
         return network.fetch(self.place, self.store.url, refspecs, config=config)
@@ -315,8 +327,8 @@ def inbox_ref(ref: str) -> str:
 def refspecs_for(prefix: str, target: str, start: str = "") -> list[str]:
     """Refspecs for the ghosts that lead to the full id ``target``, from commit ``start`` if given.
 
-    With ``start`` the names are exact but may be missing, so a pattern is used that matches one name:
-    fetching an exact name that is not there fails the whole session.
+    With ``start`` the names are exact but may be missing, so a pattern is used that matches one
+    name: fetching an exact name that is not there fails the whole session.
     """
     diff = f"refs/heads/{prefix}/{start or '*'}/{target}"
     commits = f"refs/heads/{prefix}/{start or '*'}-{target}"
@@ -346,7 +358,7 @@ def no_such_ghost(digits: str, where: str = "") -> NoSuchGhost:
     at = f" in {where}" if where else ""
     return NoSuchGhost(
         f"there is no ghost {digits}{at}",
-        "See `git ghost list`; check --ghost-repo and --ghost-prefix, and that the push went through.",
+        "See `git ghost list`; check --ghost-repo and --ghost-prefix, and that the push succeeded.",
     )
 
 
