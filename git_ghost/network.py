@@ -50,6 +50,8 @@ class Place:
     cwd: str | None
     env: Environment
     progress: Progress | None = None
+    keep: tuple[int, ...] = ()
+    """Descriptors a fetch inherits: locks to be held until it has ended, even if we are killed."""
 
 
 def fetch(
@@ -64,8 +66,9 @@ def fetch(
         args.append(f"--depth={depth}")
     args.append("--progress" if place.progress else "--quiet")
     return Running(
-        *args, "--", url, *refspecs, cwd=place.cwd, env=place.env, progress=place.progress
-    )
+        *args, "--", url, *refspecs,
+        cwd=place.cwd, env=place.env, progress=place.progress, keep=place.keep,
+    )  # fmt: skip
 
 
 def finish(running: Running, url: str) -> None:

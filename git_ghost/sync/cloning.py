@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
-import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,14 +14,15 @@ from dataclasses import dataclass, replace
 from git_ghost import store
 from git_ghost.config import locate
 from git_ghost.errors import GhostError, LocalChanges, NoSuchBase, UsageError
-from git_ghost.git import Background, environment, git
+from git_ghost.git import environment, git, stop_all
 from git_ghost.model import format_of, hash_argument, is_oid, redact
 from git_ghost.network import Place
 from git_ghost.repository import STATE, Quarantine, Repository, open_repository, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync.context import Context, Options, context_anywhere
-from git_ghost.sync.pulling import Pulled, Source, fetch_commits, find, rebuild_ghost, settle
-from git_ghost.worktree import journal
+from git_ghost.sync.pulling import Pulled, Source, bring, find
+from git_ghost.worktree import journal, rebuild
+from git_ghost.worktree.journal import Journal
 
 _MARK = "cloned"
 """The file in our state folder that says a repository was made by :func:`clone`."""
@@ -48,7 +49,7 @@ def clone(
 ) -> Cloned:
     """Make ``directory`` a repository whose working tree is exactly what ``hash`` names.
 
-    The source is ``options.source``, else what the ghost says; ``depth`` 0 fetches its full history.
+    The source is ``options.source``, else what the ghost says; ``depth`` 0 fetches all its history.
     Without ``directory`` it is named after the source, in the current folder. When source and
     ``base`` are known beforehand, base and ghost are fetched side by side. Run again, it finishes
     what was interrupted or finds it done. Raises as :func:`git_ghost.pull` does; LocalChanges when
@@ -62,61 +63,50 @@ def clone(
         raise UsageError(
             f"'{base}' is no full commit id", "Give the id that `git ghost push` printed first."
         )
-    options = replace(options, directory=None)
-    context = context_anywhere(options, inside=False)
-    with quarantine(None, options.working_dir) as outside:
-        known = context.settings.source
-        ahead = _Ahead(context, directory, base, depth) if known and directory and base else None
-        with ahead or contextlib.nullcontext():
+    base = base.strip().lower() if base is not None else None
+    context = context_anywhere(replace(options, directory=None), inside=False)
+    with quarantine(None, options.working_dir) as outside, contextlib.ExitStack() as stack:
+        if directory is not None and base is not None and (known := context.settings.source):
+            target, source = os.path.abspath(directory), Source(known, depth)
+            repository, lock = stack.enter_context(_made(target, known, format_of(base)))
+            place = Place(repository.cwd, repository.env(), options.progress, (lock,))
+            with _ahead(place, source, base):
+                inbox, wanted = _fetch_ghost(context, outside, hash, base)
+        else:
             inbox, wanted = _fetch_ghost(context, outside, hash, base)
-            source = known or wanted.trailers.source
-            if not source:
-                raise NoSuchBase(
-                    f"the ghost {hash.strip()} does not say where its base is",
-                    "Name it with --source.",
-                )
-            target = os.path.abspath(directory or _humanish(source))
-            url = locate(source, context.settings.repo_base)
-            with _made(target, url, format_of(wanted.ghost.to), ahead) as repository:
-                here = replace(context, repository=repository)
-                pulled = _pull_into(
-                    here, options, inbox, wanted, Source(url, depth), force=force, exact=exact
-                )
-        return Cloned(target, pulled)
+            source = Source(_source(context, hash, wanted), depth)
+            target = os.path.abspath(directory or _humanish(source.name))
+            object_format = format_of(wanted.ghost.to)
+            repository, _ = stack.enter_context(_made(target, source.name, object_format))
+        here = replace(context, repository=repository)
+        with (
+            journal.one_at_a_time(repository) as lock,
+            quarantine(repository, options.working_dir) as private,
+        ):
+            pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)
+    return Cloned(target, pulled)
 
 
-class _Ahead:
-    """The base's fetch, begun before the ghost is there; its failure is left to the regular way."""
-
-    def __init__(self, context: Context, directory: str, base: str, depth: int) -> None:
-        self._context = context
-        self._base = base.strip().lower()
-        self._depth = depth
-        self._directory = os.path.abspath(directory)
-        self._stack = contextlib.ExitStack()
-        self._work: Background[None] | None = None
-        self.repository: Repository | None = None
-
-    def __enter__(self) -> _Ahead:
-        url = locate(self._context.settings.source, self._context.settings.repo_base)
-        self.repository = self._stack.enter_context(
-            _made(self._directory, url, format_of(self._base), None)
+def _source(context: Context, hash: str, wanted: Fetched) -> str:
+    if context.settings.source:
+        return context.settings.source
+    if not wanted.trailers.source:
+        raise NoSuchBase(
+            f"the ghost {hash.strip()} does not say where its base is", "Name it with --source."
         )
-        place = Place(self.repository.cwd, self.repository.env(), self._context.options.progress)
-        self._work = Background(
-            lambda: fetch_commits(place, Source(url, self._depth), [self._base], self._base)
-        )
-        return self
+    return locate(wanted.trailers.source, context.settings.repo_base)
 
-    def wait(self) -> None:
-        """Wait for the fetch."""
-        if self._work is not None:
-            with contextlib.suppress(GhostError):
-                self._work.get()
 
-    def __exit__(self, *exc: object) -> None:
-        self.wait()
-        self._stack.__exit__(*exc)  # type: ignore[arg-type]
+@contextlib.contextmanager
+def _ahead(place: Place, source: Source, base: str | None) -> Iterator[None]:
+    """Fetch ``base``, if known, while the block runs; its failure is left to the regular way."""
+    if base is None:
+        yield
+        return
+    with rebuild.start_fetch_commits(place, source.name, [base], source.depth) as running:
+        yield
+        with contextlib.suppress(GhostError):
+            rebuild.finish_fetch_commits(place, running, source.name, [base], source.depth)
 
 
 def _fetch_ghost(
@@ -144,43 +134,69 @@ def _humanish(source: str) -> str:
 
 
 @contextlib.contextmanager
-def _made(target: str, url: str, object_format: str, ahead: _Ahead | None) -> Iterator[Repository]:
-    """The repository at ``target``, made now unless a clone of ours made it; unmade on failure."""
-    if ahead is not None and ahead.repository is not None:
-        ahead.wait()
-        yield ahead.repository
-        return
-    existed = os.path.isdir(target)
-    if existed and os.path.exists(os.path.join(target, ".git", STATE, _MARK)):
-        yield open_repository(target, foreign=True)
-        return
-    if os.path.lexists(target) and not _is_free(target):
-        raise LocalChanges(
-            f"{target} exists and is not an empty folder",
-            "Name another folder, or pull inside it: git ghost pull.",
-        )
-    try:
-        _initialize(target, url, object_format)
-        yield open_repository(target, foreign=True)
-    except BaseException:
-        _unmake(target, existed)
-        raise
+def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repository, int]]:
+    """The repository at ``target``, made now unless a clone of ours made it; unmade on failure.
+
+    Nobody else clones into that folder while the block runs, or while a process lives that inherits
+    the descriptor that comes with it.
+    """
+    with _locked(target) as (handle, existed):
+        made = os.path.exists(os.path.join(target, ".git", STATE, _MARK))
+        left = [name for name in os.listdir(target) if name.startswith(_INIT)]
+        if not made and len(os.listdir(target)) > len(left):
+            raise LocalChanges(
+                f"{target} exists and is not an empty folder",
+                "Name another folder, or pull inside it: git ghost pull.",
+            )
+        for name in left:  # a clone was killed while it made its .git
+            shutil.rmtree(os.path.join(target, name), ignore_errors=True)
+        if made:
+            yield open_repository(target, foreign=True), handle
+            return
+        try:
+            _initialize(target, url, object_format)
+            repository = open_repository(target, foreign=True)
+            journal.begin(repository, Journal("", ""))
+            yield repository, handle
+        except BaseException:
+            stop_all()  # nobody may write in there any more
+            _unmake(target, existed)
+            raise
 
 
-def _is_free(target: str) -> bool:
-    if not os.path.isdir(target):
-        return False
-    left = [name for name in os.listdir(target) if name.startswith(_INIT)]
-    if len(left) != len(os.listdir(target)):
-        return False
-    for name in left:  # a clone that was killed while it made its .git
-        shutil.rmtree(os.path.join(target, name), ignore_errors=True)
-    return True
+@contextlib.contextmanager
+def _locked(target: str) -> Iterator[tuple[int, bool]]:
+    """Make the folder ``target`` if need be and hold a lock on it; the descriptor that holds it.
+
+    And whether the folder was there before.
+    """
+    while True:
+        try:
+            os.makedirs(target)
+            existed = False
+        except FileExistsError:
+            existed = True
+        try:
+            handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue  # a clone that failed took it away
+        except NotADirectoryError as e:
+            raise LocalChanges(f"{target} exists and is no folder", "Name another one.") from e
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                same = os.path.samestat(os.fstat(handle), os.stat(target))
+            except FileNotFoundError:
+                same = False
+            if same:
+                yield handle, existed
+                return
+        finally:
+            os.close(handle)
 
 
 def _initialize(target: str, url: str, object_format: str) -> None:
     """Make the repository; its ``.git`` appears whole or not at all."""
-    os.makedirs(target, exist_ok=True)
     nest = tempfile.mkdtemp(prefix=_INIT, dir=target)
     env = environment(foreign=True)
     git("init", "--quiet", "--template=", f"--object-format={object_format}", "--", nest, env=env)
@@ -205,27 +221,3 @@ def _unmake(target: str, existed: bool) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             os.unlink(path)
-
-
-def _pull_into(
-    context: Context,
-    options: Options,
-    inbox: Inbox,
-    wanted: Fetched,
-    source: Source,
-    *,
-    force: bool,
-    exact: bool,
-) -> Pulled:
-    repository = context.here
-    with (
-        journal.one_at_a_time(repository) as lock,
-        quarantine(repository, options.working_dir) as private,
-    ):
-        before = journal.interrupted(repository)
-        if before is not None:
-            journal.clear_stale_locks(repository, before, "")
-        mark = f"git-ghost clone {secrets.token_hex(8)}"
-        journal.begin(repository, wanted.ghost.to, sorted(before.paths) if before else (), mark)
-        rebuilt = rebuild_ghost(context, private, inbox, wanted, source)
-        return settle(repository, private, rebuilt, before, mark, lock, force=force, exact=exact)

@@ -1,16 +1,24 @@
-"""pull: find a ghost, fetch what is missing, rebuild its tree, prove it, bring the working tree there."""
+"""pull: find a ghost, fetch what is missing, rebuild and prove it, bring the working tree there."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from git_ghost import store
 from git_ghost.config import locate
-from git_ghost.errors import NoSuchBase, NoSuchGhost, UsageError, VerificationFailed
-from git_ghost.git import Background
+from git_ghost.errors import (
+    GhostError,
+    GitFailed,
+    NoSuchBase,
+    NoSuchGhost,
+    UsageError,
+    VerificationFailed,
+)
+from git_ghost.git import Running
 from git_ghost.model import (
     BUNDLE_FILE,
     COMMITS_FILE,
@@ -27,7 +35,9 @@ from git_ghost.network import Place
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync.context import Context, Options, open_context
-from git_ghost.worktree import base as bases, checkout, journal, legacy, rebuild
+from git_ghost.worktree import base as bases, checkout, journal, legacy, planning, rebuild
+from git_ghost.worktree.journal import Journal
+from git_ghost.worktree.planning import Target
 
 
 @dataclass(frozen=True)
@@ -88,10 +98,10 @@ def pull(
     """Make the working tree exactly what ``hash`` names.
 
     ``hash`` is a tree id as ``push`` printed it, a prefix of 7 or more digits, or a commit id.
-    ``base`` pins the commit the diff must be against; ``what`` and ``commits_from`` are v0.1's forms
-    (``commits``: the commits ``commits_from..hash``; ``all``: those up to ``base``, then the diff).
-    ``force`` sets local changes aside in a backup ref; ``exact`` refuses untracked files that are not
-    part of the tree.
+    ``base`` pins the commit the diff must be against; ``what`` and ``commits_from`` are v0.1's
+    forms (``commits``: the commits ``commits_from..hash``; ``all``: those up to ``base``, then the
+    diff). ``force`` sets local changes aside in a backup ref; ``exact`` refuses untracked files
+    that are not part of the tree.
 
     Raises NoSuchGhost, NoSuchBase, LocalChanges (nothing touched), VerificationFailed (nothing
     touched), RemoteError.
@@ -102,23 +112,48 @@ def pull(
         journal.one_at_a_time(repository) as lock,
         quarantine(repository, options.working_dir) as private,
     ):
-        before = journal.interrupted(repository)
-        if before is not None:
-            journal.clear_stale_locks(repository, before, _branch(repository))
         inbox = Inbox(private, context.store(), repository.object_format, options.progress)
         wanted = find(inbox, context, hash, commits_from if what == "commits" else base, what)
-        mark = f"git-ghost pull {secrets.token_hex(8)}"
-        journal.begin(repository, wanted.ghost.to, sorted(before.paths) if before else (), mark)
-        try:
-            source = source_of(context, wanted.trailers)
-            rebuilt = rebuild_ghost(context, private, inbox, wanted, source, commits_from)
-            return settle(
-                repository, private, rebuilt, before, mark, lock, force=force, exact=exact
-            )
-        except BaseException:
-            if before is None and not journal.touched(repository):
-                journal.abandon(repository)
-            raise
+        source = source_of(context, wanted.trailers)
+        return bring(
+            context, private, inbox, wanted, source, lock,
+            commits_from=commits_from, force=force, exact=exact,
+        )  # fmt: skip
+
+
+def bring(
+    context: Context,
+    private: Quarantine,
+    inbox: Inbox,
+    wanted: Fetched,
+    source: Source,
+    lock: int,
+    *,
+    commits_from: str | None = None,
+    force: bool = False,
+    exact: bool = False,
+) -> Pulled:
+    """Bring the working tree to the ghost ``wanted``; ``lock`` is the pull lock's descriptor.
+
+    What an interrupted pull left behind is finished or cleaned up. Raises as :func:`pull` does.
+    """
+    repository = context.here
+    before = journal.interrupted(repository)
+    if before is not None:
+        journal.clear_stale_locks(repository, before, _branch(repository))
+    mark = f"git-ghost {secrets.token_hex(8)}"
+    fresh = Journal(wanted.ghost.to, mark)
+    journal.begin(repository, replace(before, mark=mark) if before else fresh)
+    try:
+        rebuilt = rebuild_ghost(
+            context, private, inbox, wanted, source, commits_from,
+            resumed=before is not None, keep=(lock,),
+        )  # fmt: skip
+        return _settle(private, rebuilt, before, mark, lock, force=force, exact=exact)
+    except GhostError:
+        if before is None and not journal.touched(repository):
+            journal.abandon(repository)
+        raise
 
 
 def _branch(repository: Repository) -> str:
@@ -179,7 +214,7 @@ def _base_id(context: Context, base: str) -> str:
 
 
 def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
-    """Of several ghosts with the same tree, the one whose base is HEAD, else one whose base is here."""
+    """Of several ghosts with the same tree, the one on HEAD, else one whose base is here."""
     if len(candidates) == 1 or context.repository is None:
         return candidates[0]
     head = context.repository.commit("HEAD")
@@ -213,15 +248,21 @@ def rebuild_ghost(
     wanted: Fetched,
     source: Source,
     commits_from: str | None = None,
+    *,
+    resumed: bool = False,
+    keep: tuple[int, ...] = (),
 ) -> Rebuilt:
     """Put ``wanted`` together in the quarantine, fetching what is missing, and check it.
 
+    ``resumed``: a fetch may have been killed here; ``keep``: descriptors for one that is begun now.
     Raises NoSuchBase, VerificationFailed, RemoteError.
     """
     is_diff = isinstance(wanted.ghost, DiffGhost)
     needed = wanted.ghost.base if is_diff else wanted.ghost.to
     start = _base_id(context, commits_from) if commits_from is not None else ""
-    base, notices = _ensure_base(context, private, inbox, wanted, Oid(needed), source, start)
+    base, notices = _ensure_base(
+        context, private, inbox, wanted, Oid(needed), source, start, resumed=resumed, keep=keep
+    )
     remote_base = start or wanted.trailers.remote_base or (wanted.ghost.base if not is_diff else "")
     if not is_diff:
         tree = rebuild.rebuild_tree(private, base, None)
@@ -242,7 +283,8 @@ def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
     tree = rebuild.rebuild_tree(private, base, None if empty else wanted.start_file(DIFF_FILE))
     if promised not in (tree, sha1):
         raise VerificationFailed(
-            f"the ghost does not give what its hash promises: {promised} was asked for, {tree} came out",
+            "the ghost does not give what its hash promises:"
+            f" {promised} was asked for, {tree} came out",
             "It was tampered with or is damaged. Push again; see docs/security.md.",
         )
     return tree
@@ -256,6 +298,9 @@ def _ensure_base(
     needed: Oid,
     source: Source,
     start: str,
+    *,
+    resumed: bool,
+    keep: tuple[int, ...],
 ) -> tuple[Oid, tuple[Notice, ...]]:
     """See to it that ``needed`` can be built on: already here, out of a commits ghost, or fetched.
 
@@ -263,25 +308,26 @@ def _ensure_base(
     """
     repository = context.here
     progress = context.options.progress
-    place = Place(repository.cwd, repository.env(), progress)
-    if not rebuild.missing_commits(repository, [needed]):
+    place = Place(repository.cwd, repository.env(), progress, keep)
+    if not _is_missing(repository, needed, resumed=resumed):
         return needed, ()
     commits = _commits_ghost(inbox, wanted, needed, start)
     if commits is None:
         fetch_commits(place, source, [needed], needed)
         return needed, ()
     first = Oid(commits.ghost.base)
-    waiting = None
-    if rebuild.missing_commits(repository, [first]):
-        waiting = Background(lambda: fetch_commits(place, source, [first], first))
-    fetched = _fetched(inbox, commits)
-    if waiting is not None:
-        waiting.get()
+    running = None
+    if _is_missing(repository, first, resumed=resumed):
+        running = _start_fetch(place, source, [first], first)
+    with running or contextlib.nullcontext():
+        fetched = _fetched(inbox, commits)
+        if running is not None:
+            rebuild.finish_fetch_commits(place, running, source.name, [first], source.depth)
     if fetched is None:  # the commits may have reached the source meanwhile
         fetch_commits(place, source, [needed], needed)
         return needed, ()
     if not fetched.has(BUNDLE_FILE):
-        made = legacy.apply(private, first, fetched.file(COMMITS_FILE))
+        made = legacy.apply(private, first, fetched.file(COMMITS_FILE), needed)
         notice = Notice(f"the commits come from v0.1, which keeps no ids: {needed} is {made} here")
         return made, () if made == needed else (notice,)
     for _ in range(2):
@@ -301,7 +347,7 @@ class _Named:
 def _commits_ghost(
     inbox: Inbox, wanted: Fetched, needed: Oid, start: str
 ) -> Fetched | _Named | None:
-    """The commits ghost that leads to ``needed``: in hand, by its name, or found; None without one."""
+    """The commits ghost that leads to ``needed``: in hand, by its name, or found; else None."""
     prefix = inbox.store.prefix
     if isinstance(wanted.ghost, CommitsGhost):
         return wanted
@@ -325,19 +371,39 @@ def _fetched(inbox: Inbox, commits: Fetched | _Named) -> Fetched | None:
     return next((f for f in found if f.ghost == commits.ghost), None)
 
 
-def fetch_commits(place: Place, source: Source, commits: Sequence[str], needed: str) -> None:
-    """Fetch ``commits`` from the source; NoSuchBase (naming ``needed``) when it has them not."""
+def _is_missing(repository: Repository, commit: Oid, *, resumed: bool) -> bool:
+    """Whether a commit has to be fetched.
+
+    A shallow fetch that is killed may leave a commit without its parents and without the note that
+    they are cut off; only where one may have been is that looked for.
+    """
+    if rebuild.missing_commits(repository, [commit]):
+        return True
+    if not resumed:
+        return False
+    try:
+        repository.git("rev-list", "--max-count=2", commit)
+    except GitFailed:
+        return True
+    return False
+
+
+def _start_fetch(place: Place, source: Source, commits: Sequence[str], needed: str) -> Running:
     if not source.name:
         raise rebuild.no_base(needed, "")
-    running = rebuild.start_fetch_commits(place, source.name, commits, source.depth)
-    rebuild.finish_fetch_commits(place, running, source.name, commits, source.depth)
+    return rebuild.start_fetch_commits(place, source.name, commits, source.depth)
 
 
-def settle(
-    repository: Repository,
+def fetch_commits(place: Place, source: Source, commits: Sequence[str], needed: str) -> None:
+    """Fetch ``commits`` from the source; NoSuchBase (naming ``needed``) when it has them not."""
+    with _start_fetch(place, source, commits, needed) as running:
+        rebuild.finish_fetch_commits(place, running, source.name, commits, source.depth)
+
+
+def _settle(
     private: Quarantine,
     rebuilt: Rebuilt,
-    before: journal.Journal | None,
+    before: Journal | None,
     mark: str,
     lock: int,
     *,
@@ -345,10 +411,10 @@ def settle(
     exact: bool,
 ) -> Pulled:
     """Bring the working tree to what was rebuilt, and report."""
-    target = checkout.Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base)
-    todo = checkout.plan(private, target, before, force=force)
+    target = Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base)
+    todo = planning.plan(private, target, before, force=force)
     if exact:
-        checkout.refuse_untracked(private, todo)
+        planning.refuse_untracked(private, todo)
     outcome = checkout.carry_out(private, todo, mark, lock)
     return Pulled(
         hash=rebuilt.hash,

@@ -1,69 +1,36 @@
 """Checkout: bring the working tree, the index and HEAD to a rebuilt tree, losing nothing.
 
-:func:`plan` looks and decides, :func:`carry_out` acts. The order of acting (objects, working tree,
-index, HEAD, note) and the journal make it safe to kill anywhere and run again.
+:mod:`git_ghost.worktree.planning` looks and decides, :func:`carry_out` acts. The order of acting
+(backup, note, objects, working tree, index, HEAD, note) makes it safe to kill anywhere and
+run again.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from git_ghost.errors import GhostError, GitFailed, LocalChanges, VerificationFailed
 from git_ghost.git import Running, environment, git
-from git_ghost.model import Oid, oid
+from git_ghost.model import Oid, null
 from git_ghost.repository import Quarantine, Repository
-from git_ghost.worktree import guards, journal, snapshot
-from git_ghost.worktree.snapshot import Survey
+from git_ghost.worktree import guards, journal
+from git_ghost.worktree.journal import Journal, Pulled
+from git_ghost.worktree.planning import (
+    INDEX,
+    Changes,
+    Plan,
+    Target,
+    as_checked_out,
+    changes_between,
+    write_tree,
+)
 
 BACKUPS = "refs/git-ghost/backup/"
 """Where the local changes go that ``--force`` sets aside."""
-
-_INDEX = "index"
-_IN_PROGRESS = {
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase or am",
-}
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where a pull leads: working tree ``tree`` with HEAD on ``base``.
-
-    ``remote_base`` is where a branch must be to be fast-forwarded to ``base`` (empty: nowhere).
-    """
-
-    tree: Oid
-    base: Oid
-    remote_base: str = ""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a pull would do; paths relative to the top of the working tree."""
-
-    target: Target
-    current: Oid
-    """The tree of what is there now: tracked files as on disk, and files the target has too."""
-    survey: Survey
-    paths: tuple[bytes, ...]
-    """The paths that change."""
-    in_the_way: tuple[bytes, ...]
-    resumed: bool
-    head_moves: str
-    """``""`` (it stays), ``branch`` (fast-forward) or ``detached``."""
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether everything is as it should be already."""
-        return not self.paths and not self.head_moves and not self.resumed
 
 
 @dataclass(frozen=True)
@@ -82,200 +49,6 @@ class Outcome:
     """Submodules that are not at the commit the tree names."""
 
 
-def plan(
-    quarantine: Quarantine, target: Target, before: journal.Journal | None, *, force: bool
-) -> Plan:
-    """Compare the working tree with the target. The private index then holds :attr:`Plan.current`.
-
-    Raises LocalChanges for what would be lost, unless ``force`` or an interrupted pull of ours put it
-    there.
-    """
-    repository = quarantine.repository
-    assert repository is not None
-    _refuse_in_progress(repository)
-    quarantine.copy_index(_INDEX)
-    found = _survey_refreshed(quarantine)
-    env = quarantine.env()
-    snapshot.update_index(repository, env, found.deleted, (*found.written, *found.hidden))
-    pulled = journal.last_pulled(repository)
-    ours = _adopt(repository, env, pulled.added) if pulled else []
-    current = _write_tree(repository, env)
-    is_ghost = pulled is not None and current == pulled.tree
-    blockers = _blockers(
-        repository, _names(repository, env, current, target.tree, "A"), current, env
-    )
-    folders = [path for path in blockers if _is_folder(repository, path)]
-    adopted = _adopt(repository, env, [path for path in blockers if path not in folders])
-    if folders and force:
-        adopted += _adopt(repository, env, _files_inside(repository, env, folders))
-    current = _write_tree(repository, env) if adopted else current
-    differing = _names(repository, env, current, target.tree)
-    local = found.changed.union(found.hidden, adopted, ours)
-    both = set(found.staged).intersection((*found.written, *found.deleted, *found.conflicted))
-    in_the_way = sorted({*(local.intersection(differing)), *both, *(() if force else folders)})
-    if is_ghost:  # all of it was put there by a pull, and the ghost has it
-        in_the_way = sorted(set(in_the_way).difference(found.changed, ours))
-    if before is not None:
-        in_the_way = sorted(set(in_the_way) - before.paths) if not force else in_the_way
-    if in_the_way and not force:
-        raise LocalChanges(
-            f"local changes are in the way of {target.tree}; nothing was touched:{guards.show_paths(in_the_way)}",
-            "Commit or stash them, or let --force set them aside in a backup ref first.",
-        )
-    return Plan(
-        target=target,
-        current=current,
-        survey=found,
-        paths=tuple(differing),
-        in_the_way=tuple(in_the_way),
-        resumed=before is not None,
-        head_moves=_head_moves(found, target),
-    )
-
-
-def _refuse_in_progress(repository: Repository) -> None:
-    for name, what in _IN_PROGRESS.items():
-        if os.path.exists(os.path.join(repository.git_dir, name)):
-            raise LocalChanges(
-                f"a {what} is in progress in {repository.work_tree}; nothing was touched",
-                f"Finish it or abort it first (see `git status`).",
-            )
-
-
-def _survey_refreshed(quarantine: Quarantine) -> Survey:
-    """Survey, and leave fresh stat data in the private index, which ``read-tree -u`` relies on."""
-    repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env()
-    git("update-index", "-q", "--refresh", cwd=repository.work_tree, env=env, ok=(0, 1))
-    found = snapshot.survey(quarantine)
-    if found.hidden:
-        snapshot.unflag(repository, env, found.hidden)
-    return found
-
-
-def _write_tree(repository: Repository, env: dict[str, str]) -> Oid:
-    return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
-
-
-def _names(
-    repository: Repository, env: dict[str, str], a: str, b: str, only: str = ""
-) -> list[bytes]:
-    """The paths that differ between two trees (``only``: a ``--diff-filter``)."""
-    if a == b:
-        return []
-    args = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", "--ignore-submodules=none"]
-    if only:
-        args.append(f"--diff-filter={only}")
-    out = git(*args, a, b, cwd=repository.work_tree, env=env)
-    return [path for path in out.split(b"\0") if path]
-
-
-def _blockers(
-    repository: Repository, added: Iterable[bytes], current: Oid, env: dict[str, str]
-) -> list[bytes]:
-    """What untracked things on disk stand where the target adds files: the file itself, or a parent."""
-    top = os.fsencode(repository.work_tree)
-    kinds: dict[bytes, str] = {b"": "folder"}
-
-    def kind(path: bytes) -> str:
-        known = kinds.get(path)
-        if known is None:
-            parent = path.rpartition(b"/")[0]
-            if kind(parent) != "folder":
-                known = "none"
-            else:
-                try:
-                    mode = os.lstat(os.path.join(top, path)).st_mode
-                    known = "folder" if stat.S_ISDIR(mode) else "file"
-                except FileNotFoundError:
-                    known = "none"
-            kinds[path] = known
-        return known
-
-    found: dict[bytes, None] = {}
-    for path in added:
-        parent = path.rpartition(b"/")[0]
-        while parent and kind(parent) == "none":
-            parent = parent.rpartition(b"/")[0]
-        if kind(parent) == "file":
-            found[parent] = None
-        elif kind(path) != "none":
-            found[path] = None
-    if not found:
-        return []
-    tracked = set(git("ls-files", "-z", cwd=repository.work_tree, env=env).split(b"\0"))
-    occupied = {path[:i] for path in tracked for i in range(len(path)) if path[i : i + 1] == b"/"}
-    return [
-        path
-        for path in found
-        if path not in tracked
-        and not (path in occupied and not _has_untracked(repository, path, env))
-    ]
-
-
-def _has_untracked(repository: Repository, folder: bytes, env: dict[str, str]) -> bool:
-    return bool(_files_inside(repository, env, [folder]))
-
-
-def _is_folder(repository: Repository, path: bytes) -> bool:
-    full = os.path.join(os.fsencode(repository.work_tree), path)
-    return os.path.isdir(full) and not os.path.islink(full)
-
-
-def _files_inside(repository: Repository, env: dict[str, str], folders: list[bytes]) -> list[bytes]:
-    """Every untracked file in ``folders``, ignored ones too; LocalChanges for a repository in there."""
-    specs = [b":(literal,top)" + path for path in folders]
-    out = git("ls-files", "-z", "--others", "--", *specs, cwd=repository.work_tree, env=env)
-    found = [path for path in out.split(b"\0") if path]
-    if nested := [path for path in found if path.endswith(b"/")]:
-        raise LocalChanges(
-            f"a git repository stands where the ghost has a file; nothing was touched:{guards.show_paths(nested)}",
-            "Move it away first.",
-        )
-    return found
-
-
-def _adopt(repository: Repository, env: dict[str, str], paths: Iterable[bytes]) -> list[bytes]:
-    """Take untracked files into the private index as they are on disk; those that exist."""
-    top = os.fsencode(repository.work_tree)
-    there = [path for path in paths if _is_plain(os.path.join(top, path))]
-    snapshot.update_index(repository, env, (), there)
-    return there
-
-
-def _is_plain(path: bytes) -> bool:
-    try:
-        mode = os.lstat(path).st_mode
-    except OSError:
-        return False
-    return stat.S_ISREG(mode) or stat.S_ISLNK(mode)
-
-
-def _head_moves(found: Survey, target: Target) -> str:
-    if found.head == target.base:
-        return ""
-    if found.branch and found.head is not None and found.head == target.remote_base:
-        return "branch"
-    return "detached"
-
-
-def refuse_untracked(quarantine: Quarantine, todo: Plan) -> None:
-    """Raise LocalChanges for files on disk that are not part of the target (ignored ones not counted)."""
-    repository = quarantine.repository
-    assert repository is not None
-    args = ("ls-files", "-z", "--others", "--exclude-standard")
-    out = git(*args, cwd=repository.work_tree, env=quarantine.env("rebuilt"))
-    # What the checkout removes is still on disk now, and in the private index.
-    going = set(_names(repository, quarantine.env(), todo.current, todo.target.tree, "D"))
-    if left := [path for path in out.split(b"\0") if path and path not in going]:
-        raise LocalChanges(
-            f"{len(left)} untracked file(s) are not part of {todo.target.tree}; nothing was touched:"
-            f"{guards.show_paths(left)}",
-            "Remove them, or pull without --exact.",
-        )
-
-
 def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outcome:
     """Do what ``todo`` says; ``keep`` is the pull lock's descriptor.
 
@@ -284,40 +57,60 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
     """
     repository = quarantine.repository
     assert repository is not None
-    target, env = todo.target, quarantine.env()
+    target = todo.target
     outcome = Outcome(
-        target.tree, target.base, len(todo.paths), todo.head_moves, todo.survey.branch
+        target.tree, target.base, len(todo.changes), todo.head_moves, todo.survey.branch
     )
-    if not todo.nothing_to_do:
-        lock = journal.IndexLock(repository, mark)
-        try:
-            backup = _back_up(quarantine, todo) if todo.in_the_way else ""
-            outcome = replace(outcome, backup=backup)
-            journal.begin(repository, target.tree, _touched_paths(repository, env, todo), mark)
-            quarantine.keep_objects(packs_only=not _is_sparse(repository))
-            _write_files(repository, env, todo, keep)
-            _verify(quarantine, target)
-            lock.install(_final_index(quarantine, target))
-        finally:
-            lock.release()
-        _move_head(repository, todo, keep)
-        added = _names(repository, env, f"{target.base}^{{tree}}", target.tree, "A")
-        journal.complete(repository, target.tree, added)
-    else:
+    if todo.nothing_to_do:
         _verify(quarantine, target)
         journal.abandon(repository)
+    else:
+        with journal.index_lock(repository, mark, quarantine.file("mark")):
+            outcome = replace(outcome, backup=_write(quarantine, todo, mark, keep))
     untracked, submodules = _left_over(quarantine)
     return replace(outcome, untracked=untracked, submodules=submodules)
 
 
-def _touched_paths(repository: Repository, env: dict[str, str], todo: Plan) -> list[bytes]:
-    """Every path this pull may leave half-done: those on disk, and those HEAD or the index moves over."""
-    paths = set(todo.paths)
-    if todo.survey.head is not None and todo.survey.head != todo.target.base:
-        paths.update(
-            _names(repository, env, f"{todo.survey.head}^{{tree}}", f"{todo.target.base}^{{tree}}")
+def _write(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> str:
+    """Change the working tree, the index and HEAD; the ref of the backup, if one was needed."""
+    repository = quarantine.repository
+    assert repository is not None
+    target, env = todo.target, quarantine.env()
+    if journal.stamp(repository.index) != todo.stamp:
+        raise LocalChanges(
+            "another git command changed the index while the pull was looking; nothing was touched",
+            "Run the command again.",
         )
-    return sorted(paths.union(todo.survey.changed))
+    backup = todo.before.backup if todo.before else ""
+    if todo.in_the_way:
+        backup = _back_up(quarantine, todo)
+    put = changes_between(repository, env, f"{target.base}^{{tree}}", target.tree)
+    note = _note(repository, env, todo, put)
+    journal.begin(repository, Journal(target.tree, mark, note, backup))
+    quarantine.keep_objects(packs_only=not _is_sparse(repository))
+    _write_files(repository, env, todo, keep)
+    _verify(quarantine, target)
+    _install_index(quarantine, target)
+    _move_head(repository, todo, keep)
+    entries = {path: new for path, (_, new) in put.items()}
+    added = frozenset(path for path, (old, _) in put.items() if not old)
+    journal.complete(repository, Pulled(target.tree, entries, added))
+    return backup
+
+
+def _note(
+    repository: Repository, env: dict[str, str], todo: Plan, put: Changes
+) -> dict[bytes, frozenset[str]]:
+    """What may be found at each path, on disk or in the index, if this pull is killed."""
+    known = dict(todo.before.contents) if todo.before else {}
+    steps = [todo.changes, put]
+    if todo.survey.head is not None:
+        head, base = f"{todo.survey.head}^{{tree}}", f"{todo.target.base}^{{tree}}"
+        steps.append(changes_between(repository, env, head, base))
+    for step in steps:
+        for path, entries in step.items():
+            known[path] = known.get(path, frozenset()).union(entries)
+    return known
 
 
 def _is_sparse(repository: Repository) -> bool:
@@ -337,8 +130,9 @@ def _write_files(repository: Repository, env: dict[str, str], todo: Plan, keep: 
                 f"files changed while the pull was at work:\n  {e.stderr.strip()}",
                 "Run the command again.",
             ) from e
+        said = e.stderr.strip() or f"git ended with status {e.status}"
         raise GhostError(
-            f"the working tree could not be written completely: {e.stderr.strip()}",
+            f"the working tree could not be written completely: {said}",
             "Run the command again when the cause is gone; it goes on where this one stopped.",
         ) from e
 
@@ -348,20 +142,14 @@ def _verify(quarantine: Quarantine, target: Target) -> None:
     repository = quarantine.repository
     assert repository is not None
     env = quarantine.env()
-    if _write_tree(repository, env) != target.tree:
+    if write_tree(repository, env) != target.tree:
         raise VerificationFailed(f"the working tree is not {target.tree} after the pull")
-    out = git(
-        "diff-files",
-        "-z",
-        "--name-only",
-        "--ignore-submodules=all",
-        cwd=repository.work_tree,
-        env=env,
-    )
+    args = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
+    out = git(*args, cwd=repository.work_tree, env=env)
     wrong = [
         path
         for path in out.split(b"\0")
-        if path and not _as_checked_out(quarantine, target.tree, path)
+        if path and not _is_as_checked_out(quarantine, target.tree, path)
     ]
     if wrong:
         raise VerificationFailed(
@@ -370,7 +158,7 @@ def _verify(quarantine: Quarantine, target: Target) -> None:
         )
 
 
-def _as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
+def _is_as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
     """Whether a file that looks modified is just what a checkout makes of its content.
 
     With ``eol=crlf`` on a blob that holds CRLF, git itself calls a fresh checkout modified.
@@ -380,31 +168,21 @@ def _as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
     full = os.path.join(os.fsencode(repository.work_tree), path)
     if os.path.islink(full) or not os.path.isfile(full):
         return False
-    args = ("cat-file", "--filters", b"--path=" + path, f"{tree}:".encode() + path)
-    try:
-        expected = git(*args, cwd=repository.work_tree, env=quarantine.env())
-    except GitFailed:
-        return False
     with open(full, "rb") as file:
-        return file.read() == expected
+        return file.read() == as_checked_out(quarantine, tree, path)
 
 
-def _final_index(quarantine: Quarantine, target: Target) -> str:
-    """The index the user gets: that of ``base``, so that the ghost's changes show as unstaged ones.
+def _install_index(quarantine: Quarantine, target: Target) -> None:
+    """Give the user the index of ``base``, so that the ghost's changes show as unstaged ones.
 
     In a sparse checkout it is the target's: paths outside the cone exist in the index alone.
     """
     repository = quarantine.repository
     assert repository is not None
     if not _is_sparse(repository):
-        git(
-            "read-tree",
-            "-m",
-            f"{target.base}^{{tree}}",
-            cwd=repository.work_tree,
-            env=quarantine.env(),
-        )
-    return quarantine.file(_INDEX)
+        args = ("read-tree", "-m", f"{target.base}^{{tree}}")
+        git(*args, cwd=repository.work_tree, env=quarantine.env())
+    journal.install_index(repository, quarantine.file(INDEX))
 
 
 def _move_head(repository: Repository, todo: Plan, keep: int) -> None:
@@ -412,7 +190,8 @@ def _move_head(repository: Repository, todo: Plan, keep: int) -> None:
         return
     reason = f"git-ghost pull: {todo.target.tree}"
     deref = ["--no-deref"] if todo.head_moves == "detached" else []
-    args = ["update-ref", *deref, "-m", reason, "HEAD", todo.target.base]
+    old = [todo.survey.head] if todo.survey.head is not None else []
+    args = ["update-ref", *deref, "-m", reason, "HEAD", todo.target.base, *old]
     git(*args, cwd=repository.work_tree, env=repository.env(**_SIGNATURE), keep=(keep,))
 
 
@@ -428,40 +207,44 @@ def _back_up(quarantine: Quarantine, todo: Plan) -> str:
     """Keep what is there now as a commit shaped like a stash; the ref that holds it."""
     repository = quarantine.repository
     assert repository is not None
-    head = todo.survey.head
-    quarantine.copy_index("before")
-    env = quarantine.env(**_SIGNATURE)
-    parents = ["-p", head] if head else []
+    head, env = todo.survey.head, quarantine.env(**_SIGNATURE)
     text = f"git ghost: set aside before pulling {todo.target.tree}"
-    if head and not todo.survey.conflicted:
-        try:
-            staged = git(
-                "write-tree", "--missing-ok", cwd=repository.cwd, env=quarantine.env("before")
-            )
-            index = git(
-                "commit-tree",
-                staged.decode().strip(),
-                *parents,
-                "-m",
-                text,
-                cwd=repository.cwd,
-                env=env,
-            )
-            parents += ["-p", index.decode().strip()]
-        except GitFailed:
-            pass  # an index git cannot write as a tree has no content of its own to keep
-    commit = git("commit-tree", todo.current, *parents, "-m", text, cwd=repository.cwd, env=env)
+
+    def commit(tree: Oid, parents: list[Oid]) -> Oid:
+        named = [arg for parent in parents for arg in ("-p", parent)]
+        args = ("commit-tree", tree, *named, "-m", text)
+        return Oid(git(*args, cwd=repository.cwd, env=env).decode().strip())
+
+    first = [head] if head else []
+    staged = commit(_staged_tree(quarantine), first)
+    kept = commit(todo.current, [*first, staged])
     quarantine.keep_objects()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     ref = f"{BACKUPS}{stamp}-{secrets.token_hex(3)}"
-    git(
-        "update-ref",
-        ref,
-        commit.decode().strip(),
-        cwd=repository.cwd,
-        env=repository.env(**_SIGNATURE),
-    )
+    args = ("update-ref", ref, kept, null(repository.object_format))
+    git(*args, cwd=repository.cwd, env=repository.env(**_SIGNATURE))
     return ref
+
+
+def _staged_tree(quarantine: Quarantine) -> Oid:
+    """The tree of the user's index; where it is in conflict, our side (the files have the rest)."""
+    repository = quarantine.repository
+    assert repository is not None
+    quarantine.copy_index("before")
+    env = quarantine.env("before")
+    out = git("ls-files", "--unmerged", "-z", cwd=repository.work_tree, env=env)
+    feed: dict[bytes, list[bytes]] = {}
+    for line in filter(None, out.split(b"\0")):
+        about, _, path = line.partition(b"\t")
+        mode, value, stage = about.split(b" ")
+        gone = b"0 " + null(repository.object_format).encode() + b"\t" + path + b"\0"
+        feed.setdefault(path, [gone, b""])
+        if stage == b"2":
+            feed[path][1] = mode + b" " + value + b"\t" + path + b"\0"
+    if feed:
+        text = b"".join(gone + ours for gone, ours in feed.values())
+        git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=text)
+    return write_tree(repository, env)
 
 
 def _left_over(quarantine: Quarantine) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:

@@ -11,9 +11,10 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from git_ghost.errors import GhostError, LocalChanges
 from git_ghost.repository import Repository
@@ -21,27 +22,40 @@ from git_ghost.repository import Repository
 UNDER_WAY = "pull.json"
 COMPLETED = "pulled.json"
 
+_GRACE_SECONDS = 2.0
+"""How long a lock file may stay before it counts as left: git holds these for milliseconds."""
+
 
 @dataclass(frozen=True)
 class Journal:
-    """A pull under way: the tree it leads to, the paths it may have touched, its index lock's mark."""
+    """A pull under way: the tree it leads to and what it may have left behind."""
 
     tree: str
-    paths: frozenset[bytes]
     mark: str
+    """What its lock on the index holds."""
+    contents: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    """For each path it may have touched, the entries (``mode id``) it found and was to put there.
+
+    Anything else at such a path is the user's work, done since.
+    """
+    backup: str = ""
+    """The ref that holds what it set aside."""
 
 
 @dataclass(frozen=True)
 class Pulled:
-    """The last completed pull: its tree, and the files of it that are not in its base commit."""
+    """The last completed pull: its tree, and what of it its base commit does not have."""
 
     tree: str
-    added: tuple[bytes, ...]
+    entries: Mapping[bytes, str] = field(default_factory=dict)
+    added: frozenset[bytes] = frozenset()
+    """Those of the paths that the base commit does not have at all."""
 
 
 def _write(repository: Repository, name: str, fields: dict[str, object]) -> None:
+    os.makedirs(repository.state, exist_ok=True)
     path = os.path.join(repository.state, name)
-    part = f"{path}.{os.getpid()}"
+    part = f"{path}.new"  # only one pull writes at a time
     with open(part, "w", encoding="ascii") as file:
         json.dump(fields, file)
         file.flush()
@@ -60,18 +74,15 @@ def _read(repository: Repository, name: str) -> dict[str, object] | None:
     return found if isinstance(found, dict) else {}
 
 
-def _names(paths: Sequence[bytes]) -> list[str]:
-    return [os.fsdecode(path) for path in paths]
+def _table(found: object) -> Mapping[bytes, object]:
+    return {os.fsencode(k): v for k, v in found.items()} if isinstance(found, dict) else {}
 
 
-def _paths(found: object) -> list[bytes]:
-    return [os.fsencode(name) for name in found] if isinstance(found, list) else []
-
-
-def begin(repository: Repository, tree: str, paths: Sequence[bytes], mark: str) -> None:
-    """Note down, on disk for certain, that a pull of ``tree`` is about to touch ``paths``."""
-    os.makedirs(repository.state, exist_ok=True)
-    _write(repository, UNDER_WAY, {"tree": tree, "mark": mark, "paths": _names(paths)})
+def begin(repository: Repository, journal: Journal) -> None:
+    """Note down, on disk for certain, that a pull is about to do what ``journal`` says."""
+    contents = {os.fsdecode(path): sorted(known) for path, known in journal.contents.items()}
+    fields = {"tree": journal.tree, "mark": journal.mark, "backup": journal.backup}
+    _write(repository, UNDER_WAY, {**fields, "contents": contents})
 
 
 def interrupted(repository: Repository) -> Journal | None:
@@ -79,24 +90,27 @@ def interrupted(repository: Repository) -> Journal | None:
     found = _read(repository, UNDER_WAY)
     if found is None:
         return None
-    return Journal(
-        str(found.get("tree", "")),
-        frozenset(_paths(found.get("paths"))),
-        str(found.get("mark", "")),
-    )
+    contents = {
+        path: frozenset(map(str, known))
+        for path, known in _table(found.get("contents")).items()
+        if isinstance(known, list)
+    }
+    tree, mark, backup = (str(found.get(key, "")) for key in ("tree", "mark", "backup"))
+    return Journal(tree, mark, contents, backup)
 
 
-def complete(repository: Repository, tree: str, added: Sequence[bytes]) -> None:
-    """Note down that the working tree is ``tree`` now."""
-    os.makedirs(repository.state, exist_ok=True)
-    _write(repository, COMPLETED, {"tree": tree, "added": _names(added)})
+def complete(repository: Repository, pulled: Pulled) -> None:
+    """Note down that the working tree is ``pulled.tree`` now."""
+    entries = {os.fsdecode(path): entry for path, entry in pulled.entries.items()}
+    added = sorted(map(os.fsdecode, pulled.added))
+    _write(repository, COMPLETED, {"tree": pulled.tree, "entries": entries, "added": added})
     abandon(repository)
 
 
 def touched(repository: Repository) -> bool:
     """Whether the pull under way may have begun to write to the working tree."""
     found = interrupted(repository)
-    return found is not None and bool(found.paths)
+    return found is not None and bool(found.contents)
 
 
 def abandon(repository: Repository) -> None:
@@ -110,12 +124,17 @@ def last_pulled(repository: Repository) -> Pulled | None:
     found = _read(repository, COMPLETED)
     if not found:
         return None
-    return Pulled(str(found.get("tree", "")), tuple(_paths(found.get("added"))))
+    added = found.get("added")
+    return Pulled(
+        str(found.get("tree", "")),
+        {path: str(entry) for path, entry in _table(found.get("entries")).items()},
+        frozenset(map(os.fsencode, added)) if isinstance(added, list) else frozenset(),
+    )
 
 
 @contextlib.contextmanager
 def one_at_a_time(repository: Repository, patience: float = 600.0) -> Iterator[int]:
-    """Hold this working tree's pull lock; yields a descriptor for the git commands that write to it.
+    """Hold this working tree's pull lock; yields its descriptor, for git commands to inherit.
 
     Waits up to ``patience`` seconds for another pull (or what a killed one left running), then
     raises GhostError.
@@ -130,52 +149,69 @@ def one_at_a_time(repository: Repository, patience: float = 600.0) -> Iterator[i
             except BlockingIOError as e:
                 if time.monotonic() > deadline:
                     raise GhostError(
-                        f"another git ghost pull has been at work in {repository.work_tree} for long"
+                        f"another git ghost pull is at work in {repository.work_tree}, for long now"
                     ) from e
                 time.sleep(0.05)
         yield lock.fileno()
 
 
-class IndexLock:
-    """git's own lock on the user's index, with our mark in it, so that a stale one can be told."""
+def stamp(path: str) -> tuple[int, ...] | None:
+    """What tells one state of a file from the next; None when it is not there."""
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
-    def __init__(self, repository: Repository, mark: str) -> None:
-        self._target = repository.index
-        self._path = repository.index + ".lock"
-        try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-        except FileExistsError as e:
-            raise LocalChanges(
-                f"another git command is at work in this repository: {self._path} exists",
-                "Wait for it to end. If none runs, a crashed one left it: remove the file.",
-            ) from e
-        with os.fdopen(handle, "w") as lock:
-            lock.write(mark)
 
-    def install(self, index: str) -> None:
-        """Make the file ``index`` the user's index, at once."""
-        part = f"{self._path}.{os.getpid()}"
-        with open(index, "rb") as source, open(part, "wb") as target:
-            while chunk := source.read(1 << 20):
-                target.write(chunk)
-        stamp = os.stat(index)
-        os.utime(
-            part, ns=(stamp.st_atime_ns, stamp.st_mtime_ns)
-        )  # racily clean entries are judged by it
-        os.replace(part, self._path)
-        os.replace(self._path, self._target)
+@contextlib.contextmanager
+def index_lock(repository: Repository, mark: str, scratch: str) -> Iterator[None]:
+    """Hold git's own lock on the user's index, with our mark in it: a stale one can be told.
 
-    def release(self) -> None:
-        """Give the lock back, index unchanged."""
+    ``scratch`` is a private path. Raises LocalChanges when somebody else holds the lock.
+    """
+    path = repository.index + ".lock"
+    with open(scratch, "w", encoding="ascii") as file:
+        file.write(mark)
+    try:
+        _take(path, scratch, mark)
+    except FileExistsError as e:
+        raise LocalChanges(
+            f"another git command is at work in this repository: {path} exists",
+            "Wait for it to end. If none runs, a crashed one left it: remove the file.",
+        ) from e
+    try:
+        yield
+    finally:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._path)
+            os.unlink(path)
+
+
+def _take(path: str, scratch: str, mark: str) -> None:
+    try:
+        os.link(scratch, path)  # there with the mark in it, or not at all
+    except FileExistsError:
+        raise
+    except OSError:  # no hard links here, or another file system
+        with open(path, "x", encoding="ascii") as file:
+            file.write(mark)
+
+
+def install_index(repository: Repository, index: str) -> None:
+    """Make the file ``index`` the user's index, at once; the caller holds :func:`index_lock`."""
+    try:
+        os.rename(index, repository.index)
+    except OSError:  # another file system
+        part = os.path.join(repository.state, "index.new")
+        shutil.copy2(index, part)  # racily clean entries are judged by its time stamp
+        os.replace(part, repository.index)
 
 
 def clear_stale_locks(repository: Repository, journal: Journal, branch: str) -> None:
     """Remove git's lock files that the killed pull of ``journal`` left.
 
-    Nobody else is pulling (the caller holds the lock). The index's is told by our mark, the others by
-    being younger than the journal, and the killed pull's git commands are given time to end.
+    Nobody else is pulling, and what the killed pull started has ended: the caller holds the lock.
+    The index's is told by our mark, the others by being younger than the journal and staying.
     """
     index_lock = repository.index + ".lock"
     with contextlib.suppress(OSError), open(index_lock, encoding="ascii", errors="replace") as file:
@@ -188,9 +224,9 @@ def clear_stale_locks(repository: Repository, journal: Journal, branch: str) -> 
     ]
     if branch:
         locks.append(os.path.join(repository.common_dir, "refs", "heads", branch + ".lock"))
+    deadline = time.monotonic() + _GRACE_SECONDS
     for path in locks:
         with contextlib.suppress(FileNotFoundError):
-            deadline = time.monotonic() + 5
             while os.stat(path).st_mtime_ns >= begun:
                 if time.monotonic() > deadline:
                     os.unlink(path)
