@@ -90,7 +90,8 @@ def environment(*, foreign: bool = False, **extra: str) -> dict[str, str]:
 
     ``foreign`` drops what a parent git exported for its own repository (``GIT_DIR``,
     ``GIT_INDEX_FILE``, …), for commands about any other repository. Output is locale-free, replace
-    refs and grafts are not followed (a ghost is about the objects the ids name), optional locks are not taken.
+    refs and grafts are not followed (a ghost is about the objects the ids name), optional locks are
+    not taken.
     """
     env = {key: value for key, value in os.environ.items() if key not in _SCRUBBED}
     if foreign:

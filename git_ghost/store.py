@@ -215,6 +215,11 @@ def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> li
 
     Raises RemoteError when the server refuses.
     """
+    if ghosts and place.cwd is None:  # outside a repository; git wants one to push from
+        with quarantine(None) as private:
+            git_dir = private.bare("outbox", format_of(ghosts[0].commit))
+            env = environment(foreign=True, GIT_DIR=git_dir)
+            return delete(Place(git_dir, env, place.progress), store, ghosts)
     gone = []
     for start in range(0, len(ghosts), 500):  # a command line has a bounded length
         some = ghosts[start : start + 500]

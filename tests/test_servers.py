@@ -112,7 +112,7 @@ def test_sha256_repositories_work_through_every_server(
     assert lab.disk_state(tmp_path / "workspace") == lab.disk_state()
 
 
-# --- sessions --------------------------------------------------------------------------------------
+# --- sessions -------------------------------------------------------------------------------------
 
 
 def test_any_push_is_one_network_session(network_lab: Served) -> None:
@@ -152,7 +152,7 @@ def test_a_clone_is_one_network_session_to_each_repository(
     assert lab.server.connections == before + 2
 
 
-# --- protocol versions -----------------------------------------------------------------------------
+# --- protocol versions ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("version", ["0", "1", "2"])
@@ -203,7 +203,7 @@ def test_a_server_that_gives_out_branch_tips_only_still_gives_the_base(
     assert "refs/git-ghost" not in lab.sandbox.text("for-each-ref", cwd=workspace)
 
 
-# --- what is not there -----------------------------------------------------------------------------
+# --- what is not there ----------------------------------------------------------------------------
 
 
 def test_a_hash_nobody_pushed_is_no_ghost_anywhere(lab: Served, tmp_path: Path) -> None:
