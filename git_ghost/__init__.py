@@ -7,7 +7,10 @@ The use cases as functions, silent and typed::
     pushed = push(Options(directory="~/project", repo="git@host:ghosts.git"))
     pull(pushed.hash, Options(directory="/workspace", repo="git@host:ghosts.git"))
 
-Everything is imported on first use, so that ``import git_ghost`` costs nothing.
+What they return are the frozen types beside them; every failure that can be expected is a
+:class:`GhostError`. The environment is read for no setting; hand it over as ``Options.environ`` to
+have ``GIT_GHOST_REPO`` and its like looked up. Everything is imported on first use, so that
+``import git_ghost`` costs nothing.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
         GhostError as GhostError,
         GitFailed as GitFailed,
         LocalChanges as LocalChanges,
+        NoRepository as NoRepository,
         NoSuchBase as NoSuchBase,
         NoSuchGhost as NoSuchGhost,
         RemoteError as RemoteError,
@@ -28,7 +32,11 @@ if TYPE_CHECKING:
         VerificationFailed as VerificationFailed,
     )
     from git_ghost.sync import (
+        Check as Check,
+        Cloned as Cloned,
         Options as Options,
+        Pulled as Pulled,
+        Pushed as Pushed,
         clone as clone,
         delete as delete,
         diff as diff,
@@ -40,11 +48,13 @@ if TYPE_CHECKING:
     )
 
 _ERRORS = frozenset(
-    "GhostError GitFailed LocalChanges NoSuchBase NoSuchGhost RemoteError UsageError VerificationFailed".split()
+    "GhostError GitFailed LocalChanges NoRepository NoSuchBase NoSuchGhost RemoteError UsageError"
+    " VerificationFailed".split()
 )
-_USE_CASES = frozenset("Options clone delete diff doctor list_ghosts pull push show".split())
+_USE_CASES = frozenset("clone delete diff doctor list_ghosts pull push show".split())
+_TYPES = frozenset("Check Cloned Options Pulled Pushed".split())
 
-__all__ = ["__version__", *sorted(_ERRORS), *sorted(_USE_CASES)]
+__all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]
 
 
 def __getattr__(name: str) -> Any:
@@ -52,6 +62,10 @@ def __getattr__(name: str) -> Any:
 
     if name in _ERRORS:
         return getattr(importlib.import_module("git_ghost.errors"), name)
-    if name in _USE_CASES:
+    if name in _USE_CASES | _TYPES:
         return getattr(importlib.import_module("git_ghost.sync"), name)
     raise AttributeError(f"module 'git_ghost' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

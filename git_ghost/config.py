@@ -1,4 +1,4 @@
-"""Settings: flag, then environment, then git config, then default. Pure, but for the home folder."""
+"""Settings: flag, then environment, then git config, then default. Pure, but for the folders."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MAX_SIZE = 200 << 20
 """Bytes all changed files together may have: 200 MiB."""
 
 _UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
-_TRUE = ("true", "yes", "on", "1", "")
-_FALSE = ("false", "no", "off", "0")
+_TRUE = ("true", "yes", "on")
+_FALSE = ("false", "no", "off", "")
 
 
 def parse_size(text: str, name: str) -> int:
     """A size with git's suffixes (k, m, g: powers of 1024) in bytes; UsageError names ``name``."""
-    match = re.fullmatch(r"\s*(\d+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*([0-9]+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
     if match is None:
         raise UsageError(
             f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g."
@@ -31,11 +31,13 @@ def parse_size(text: str, name: str) -> int:
 
 
 def parse_bool(text: str, name: str) -> bool:
-    """A boolean as git config spells it; UsageError names ``name``."""
+    """A boolean as git config spells it (a number too); UsageError names ``name``."""
     if text.lower() in _TRUE:
         return True
     if text.lower() in _FALSE:
         return False
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return int(text) != 0
     raise UsageError(f"{name} is '{text}', which is neither true nor false")
 
 
@@ -44,17 +46,25 @@ class GitConfig:
     """A repository's git configuration as read by ``git config --list -z``."""
 
     values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    entries: tuple[tuple[str, str], ...] = ()
+    """The same, in git's own order."""
 
     @classmethod
     def parse(cls, listing: bytes) -> GitConfig:
-        """Read the output of ``git config --list -z``: ``key LF value NUL``, key alone for true."""
+        """Read the output of ``git config --list -z``: ``key LF value NUL``, or the key alone.
+
+        A key alone (``[ghost] untracked``, without ``=``) is how git writes true.
+        """
         values: dict[str, tuple[str, ...]] = {}
+        entries = []
         for entry in listing.split(b"\0"):
             if entry:
-                key, _, value = entry.partition(b"\n")
+                key, line_end, value = entry.partition(b"\n")
+                value = value if line_end else b"true"
                 name = os.fsdecode(key)
                 values[name] = (*values.get(name, ()), os.fsdecode(value))
-        return cls(values)
+                entries.append((name, os.fsdecode(value)))
+        return cls(values, tuple(entries))
 
     def get(self, key: str, default: str = "") -> str:
         """The last value of ``key`` (section and name in lower case), as git reads it."""
@@ -74,14 +84,16 @@ class GitConfig:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a call runs with. Empty ``repo`` means the embedded default."""
+    """What a call runs with."""
 
     repo: str = ""
+    """URL of the ghost repository, a local path absolute; empty: the embedded default."""
     repo_base: str = ""
-    """The folder a relative ``repo`` starts from: the current one for flag and environment."""
+    """The folder a relative path starts from that none of the settings gave."""
     prefix: str = "ghost"
     remote: str = ""
     source: str = ""
+    """URL of the source repository, a local path absolute; empty: the source remote's."""
     untracked: bool = True
     max_file_size: int = MAX_FILE_SIZE
     max_size: int = MAX_SIZE
@@ -97,27 +109,32 @@ class Settings:
         """Settle every setting; ``flags`` holds what was given on the command line (or to the API).
 
         ``environ`` is consulted for ``GIT_GHOST_REPO``, ``GIT_GHOST_PREFIX`` and
-        ``GIT_GHOST_SOURCE``; the git config names are ``ghost.repo`` and so on. A relative
-        ``ghost.repo`` starts at ``toplevel``. UsageError for values that cannot be.
+        ``GIT_GHOST_SOURCE``; the git config names are ``ghost.repo`` and so on. A relative path
+        starts at the current folder; at ``toplevel`` when it comes from git config. UsageError for
+        values that cannot be.
         """
 
-        def setting(name: str, variable: str = "", key: str = "") -> str:
+        def setting(name: str, variable: str = "") -> str:
             given = flags.get(name)
             if given is not None:
                 return given
-            return environ.get(variable, "") or config.get("ghost." + (key or name))
+            return environ.get(variable, "") or config.get(f"ghost.{name}")
 
-        repo = flags.get("repo") or environ.get("GIT_GHOST_REPO", "")
-        repo_base = os.getcwd() if repo else toplevel
+        def place(name: str, variable: str) -> str:
+            if given := flags.get(name) or environ.get(variable, ""):
+                return locate(given, os.getcwd())
+            configured = config.get(f"ghost.{name}")
+            return locate(configured, toplevel or os.getcwd()) if configured else ""
+
         size, file_size = config.get("ghost.maxsize"), config.get("ghost.maxfilesize")
-        untracked = setting("untracked")
+        untracked = config.values.get("ghost.untracked", ("true",))[-1]
         return cls(
-            repo=repo or config.get("ghost.repo"),
-            repo_base=repo_base or os.getcwd(),
+            repo=place("repo", "GIT_GHOST_REPO"),
+            repo_base=toplevel or os.getcwd(),
             prefix=check_prefix(setting("prefix", "GIT_GHOST_PREFIX") or "ghost"),
             remote=setting("remote"),
-            source=setting("source", "GIT_GHOST_SOURCE"),
-            untracked=parse_bool(untracked, "ghost.untracked") if untracked else True,
+            source=place("source", "GIT_GHOST_SOURCE"),
+            untracked=parse_bool(untracked, "ghost.untracked"),
             max_file_size=parse_size(file_size, "ghost.maxFileSize")
             if file_size
             else MAX_FILE_SIZE,
@@ -126,7 +143,7 @@ class Settings:
 
 
 def is_local(url: str) -> bool:
-    """Whether git takes ``url`` as a path on this machine (gitremote-helpers and git-clone say how)."""
+    """Whether git takes ``url`` as a path here (gitremote-helpers and git-clone say how)."""
     if "://" in url or re.match(r"[A-Za-z0-9]+::", url):
         return False
     colon, slash = url.find(":"), url.find("/")

@@ -9,6 +9,7 @@
     ├── LocalChanges            5   the working tree holds something a pull would lose
     ├── VerificationFailed      6   what was rebuilt is not what the hash promises
     ├── RemoteError             7   network or access
+    ├── NoRepository            1   the folder is in no git repository
     └── GitFailed               1   a git command failed for a reason not foreseen
 
 The number is the exit code (see ``docs/format.md`` for all of them). Exit code 70, a bug in git
@@ -65,6 +66,10 @@ class RemoteError(GhostError):
     """Network or access: host, credentials, permissions, a lost connection."""
 
     exit_code = 7
+
+
+class NoRepository(GhostError):
+    """The folder is in no git repository."""
 
 
 class GitFailed(GhostError):

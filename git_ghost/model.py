@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import NewType
-from urllib.parse import urlsplit, urlunsplit
 
 from git_ghost.errors import UsageError
 
@@ -24,7 +23,8 @@ BUNDLE_FILE = "commits.bundle"
 MIN_PREFIX = 7
 """The shortest hash prefix that names a ghost, as git's own ``core.abbrev`` default."""
 
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?\Z")
+_ID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
+_OID = re.compile(rf"{_ID}\Z")
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")
 _PREFIX = re.compile(
     r"(?!.*\.\.)(?!.*\.lock(?:/|\Z))(?!\.)[A-Za-z0-9_.+-]+(?:/[A-Za-z0-9_+-][A-Za-z0-9_.+-]*)*\Z"
@@ -55,7 +55,8 @@ def hash_argument(text: str) -> str:
     if not _HEX.match(text):
         raise UsageError(
             f"'{text}' is not a ghost's hash",
-            f"A hash is a tree id or at least {MIN_PREFIX} digits of one, as `git ghost push` and `git ghost list` print it.",
+            f"A hash is a tree id or at least {MIN_PREFIX} digits of one, as `git ghost push` and"
+            " `git ghost list` print it.",
         )
     return text
 
@@ -120,8 +121,8 @@ class CommitsGhost:
 
 Ghost = DiffGhost | CommitsGhost
 
-_DIFF_NAME = re.compile(r"([0-9a-f]{40,64})/([0-9a-f]{40,64})\Z")
-_COMMITS_NAME = re.compile(r"([0-9a-f]{40,64})-([0-9a-f]{40,64})\Z")
+_DIFF_NAME = re.compile(rf"({_ID})/({_ID})\Z")
+_COMMITS_NAME = re.compile(rf"({_ID})-({_ID})\Z")
 
 
 def parse_ref(ref: str, prefix: str) -> Ghost | None:
@@ -135,6 +136,10 @@ def parse_ref(ref: str, prefix: str) -> Ghost | None:
     if match := _COMMITS_NAME.match(name):
         return CommitsGhost(match[1], match[2], prefix)
     return None
+
+
+_NO_SUBJECT = "Create ghost commit"
+"""v0.1's subject, where the user said nothing."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,7 @@ class Trailers:
             ("Ghost-Branch", self.branch),
         )
         lines = [f"{key}: {_one_line(value)}" for key, value in pairs if value]
-        subject = self.subject.strip() or "Create ghost commit"
+        subject = self.subject.replace("\0", " ").strip() or _NO_SUBJECT
         text = f"{subject}\n\n" + "\n".join(lines) + "\n"
         return text.encode("utf-8", "surrogateescape")
 
@@ -180,41 +185,46 @@ class Trailers:
             if colon and key.startswith("Ghost-"):
                 found[key[6:].lower().replace("-", "_")] = value.strip()
         if "format" not in found:
-            return cls(subject=text)
+            return cls(subject="" if text == _NO_SUBJECT else text)
         known = ("tree", "base", "remote_base", "source", "branch", "format")
-        return cls(subject=body.strip(), **{key: found.get(key, "") for key in known})
+        subject = body.strip()
+        return cls(
+            subject="" if subject == _NO_SUBJECT else subject,
+            **{key: found.get(key, "") for key in known},
+        )
 
 
 def _one_line(value: str) -> str:
     return re.sub(r"[\r\n\0]+", " ", value)
 
 
+# What stands before a host. A password may hold any character, a "/" or "@" too, though it should
+# not: then what follows the first ":" is no port.
+_USER = r"([a-z][a-z0-9+.:-]*)://([^{0}/?#]*@|[^{0}/?#@:\[]*:(?![0-9]*(?:[/?#\s'\"]|\Z))[^{0}]*@)"
+_URL_USER = re.compile(_USER.replace("{0}", r"\0"), re.IGNORECASE)
+_URL_USER_IN_TEXT = re.compile(_USER.replace("{0}", r"\s"), re.IGNORECASE)
+
+
 def redact(url: str) -> str:
     """``url`` without what could be a credential: user names stay for ssh, go for http."""
-    if "://" not in url:
-        return url
-    try:
-        parts = urlsplit(url)
-        if "@" not in parts.netloc:
-            return url
-        user, _, host = parts.netloc.rpartition("@")
-    except ValueError:
-        return re.sub(r"//[^/@]*@", "//", url)
-    keep = user.partition(":")[0] + "@" if parts.scheme in ("ssh", "git+ssh") and user else ""
-    return urlunsplit(parts._replace(netloc=keep + host))
-
-
-_URL_USER = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/@']*@", re.IGNORECASE)
+    return _URL_USER.sub(_without_credentials, url)
 
 
 def redact_text(text: str) -> str:
     """``text`` (an error of git's, a log line) with every URL in it redacted."""
-    return _URL_USER.sub(lambda match: redact(match[0] + "x")[:-1], text)
+    return _URL_USER_IN_TEXT.sub(_without_credentials, text)
+
+
+def _without_credentials(match: re.Match[str]) -> str:
+    scheme, user = match[1], match[2].partition(":")[0].rstrip("@")
+    ssh = scheme.lower().rpartition(":")[2] in ("ssh", "git+ssh", "ssh+git")
+    keep = ssh and user and "@" not in user
+    return f"{scheme}://{user}@" if keep else f"{scheme}://"
 
 
 @dataclass(frozen=True)
 class Notice:
-    """Something the user should hear about that is no failure: one sentence, and the paths meant."""
+    """What the user should hear about that is no failure: one sentence, and the paths meant."""
 
     text: str
     paths: tuple[str, ...] = field(default=())

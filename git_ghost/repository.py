@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from git_ghost.config import GitConfig
-from git_ghost.errors import GhostError, GitFailed
-from git_ghost.git import Running, environment, git
+from git_ghost.errors import GhostError, GitFailed, NoRepository
+from git_ghost.git import Running, environment, git, stop_all
 from git_ghost.model import Oid, oid
 
 STATE = "git-ghost"
@@ -75,8 +76,10 @@ def open_repository(directory: str = ".", *, foreign: bool = False) -> Repositor
     """The repository that ``directory`` is in.
 
     ``foreign`` ignores what a parent git exported (the caller named the folder itself). Raises
-    GhostError when there is none or git refuses it.
+    NoRepository when there is none, GhostError when git refuses it.
     """
+    if not os.path.isdir(directory):
+        raise GhostError(f"there is no folder {directory}")
     env = environment(foreign=foreign)
     configuration = Running("config", "--list", "-z", cwd=directory, env=env)
     asked = (
@@ -89,10 +92,14 @@ def open_repository(directory: str = ".", *, foreign: bool = False) -> Repositor
         lines = os.fsdecode(out).split("\n")
         if len(lines) < 7:
             raise _no_repository(directory, running.wait()[1])
+        if len(lines) > 8:
+            raise GhostError(
+                "git ghost cannot work in a repository whose own path has a line break in it"
+            )
         bare, git_dir, common, object_format, index, objects = lines[:6]
         top = lines[6] if bare == "false" and len(lines) > 7 else ""
         here = os.path.abspath(directory)
-        # --git-path and --git-common-dir are relative to the current folder (absolute from git 2.31)
+        # --git-path and --git-common-dir are relative to the folder (absolute from git 2.31)
         return Repository(
             git_dir=git_dir,
             common_dir=os.path.normpath(os.path.join(here, common)),
@@ -106,11 +113,11 @@ def open_repository(directory: str = ".", *, foreign: bool = False) -> Repositor
 
 
 def _no_repository(directory: str, said: str) -> GhostError:
-    if "dubious ownership" in said:
-        return GhostError(said.strip().removeprefix("fatal: "))
-    where = os.path.abspath(directory)
-    return GhostError(
-        f"{where} is not in a git repository", "Go into one, or name one with --src-dir."
+    if "not a git repository" not in said:
+        return GhostError(f"git does not open this repository: {said.strip()}")
+    return NoRepository(
+        f"{os.path.abspath(directory)} is not in a git repository",
+        "Go into one, or name one with --src-dir.",
     )
 
 
@@ -128,7 +135,8 @@ def needs_work_tree(repository: Repository) -> Repository:
     """``repository`` when it has a working tree, GhostError otherwise."""
     if not repository.work_tree:
         raise GhostError(
-            f"{repository.git_dir} is bare: it has no working tree", "Run this in a checkout."
+            f"{repository.git_dir} has no working tree: it is bare, or this is a folder inside it",
+            "Run this in a checkout.",
         )
     return repository
 
@@ -167,25 +175,20 @@ class Quarantine:
         )
 
     def tree(self, rev: str) -> Oid | None:
-        """The tree a revision names, in the user's repository or among the new objects; None without one."""
+        """The tree a revision names, new objects included; None without one."""
         assert self.repository is not None
         args = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{tree}}")
         out = git(*args, cwd=self.repository.cwd, env=self.env(), ok=(0, 1, 128))
         return oid(out) if out.strip() else None
 
     def bare(self, name: str, object_format: str) -> str:
-        """A new, empty bare repository in here that sees the user's repository's configuration."""
+        """A new, empty bare repository in here, with the configuration of the user's repository."""
         git_dir = self.file(name)
         for folder in ("objects/pack", "objects/info", "refs"):
             os.makedirs(os.path.join(git_dir, folder))
         with open(os.path.join(git_dir, "HEAD"), "w") as head:
             head.write("ref: refs/heads/none\n")
-        lines = []
-        if self.repository is not None:
-            # Credentials, insteadOf and the like may be in there; what follows outranks it.
-            user_config = os.path.join(self.repository.common_dir, "config")
-            quoted = user_config.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            lines += ["[include]", f'\tpath = "{quoted}"']
+        lines = [] if self.repository is None else _written_out(self.repository.config)
         lines += [
             "[core]",
             f"\trepositoryFormatVersion = {int(object_format != 'sha1')}",
@@ -198,7 +201,7 @@ class Quarantine:
         return git_dir
 
     def copy_index(self, name: str = "index") -> None:
-        """A private copy of the user's index; its time stamp stays, which racily clean entries need."""
+        """A private copy of the user's index, with its time stamp: racily clean entries need it."""
         assert self.repository is not None
         with contextlib.suppress(FileNotFoundError):
             shutil.copy2(self.repository.index, self.file(name))
@@ -218,6 +221,37 @@ class Quarantine:
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.exists(target):
                     _move(os.path.join(folder, name), target)
+
+
+_NOT_ELSEWHERE = re.compile(
+    r"(?:core\.(?:bare|worktree)|(?:include|includeif|extensions|remote)\..*)\Z", re.DOTALL
+)
+"""Keys that are about one repository, or resolved already."""
+
+_LISTS = re.compile(r"(?:http\..*extraheader|credential\..*helper)\Z", re.DOTALL)
+"""Keys whose values add up (an empty one starts anew): the global ones must not count twice."""
+
+
+def _written_out(config: GitConfig) -> list[str]:
+    """The lines of a config file that says all that ``config`` does, wherever it is read.
+
+    To include the user's own file would not do: conditions (``includeIf``) hold for its place only,
+    and a linked worktree has a second one.
+    """
+    entries = [(key, value) for key, value in config.entries if not _NOT_ELSEWHERE.match(key)]
+    anew = [(key, "") for key in dict.fromkeys(key for key, _ in entries) if _LISTS.match(key)]
+    lines = []
+    for key, value in [*anew, *entries]:
+        section, _, rest = key.partition(".")
+        subsection, dot, name = rest.rpartition(".")
+        lines += [f"[{section} {_quoted(subsection)}]" if dot else f"[{section}]"]
+        lines += [f"\t{name} = {_quoted(value)}"]
+    return lines
+
+
+def _quoted(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'
 
 
 def _move(source: str, target: str) -> None:
@@ -258,6 +292,7 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
             try:
                 yield Quarantine(path, repository)
             finally:
+                stop_all()  # nobody may write in there any more
                 shutil.rmtree(path, ignore_errors=True)
             return
 

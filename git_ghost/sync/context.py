@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from git_ghost.config import GitConfig, Settings
+from git_ghost.errors import NoRepository
 from git_ghost.git import Progress
 from git_ghost.repository import Repository, global_config, open_repository
 from git_ghost.store import GhostRepository, ghost_repository
@@ -20,8 +22,8 @@ class Options:
     hands its environment over (as the command line does).
     """
 
-    directory: str | None = None
-    """The folder of the user's repository; None: the current one."""
+    directory: str | os.PathLike[str] | None = None
+    """A folder in the user's repository, ``~`` expanded; None: the current one."""
     repo: str | None = None
     """URL or path of the ghost repository."""
     prefix: str | None = None
@@ -34,6 +36,11 @@ class Options:
     """Folder for temporary files; default: inside the repository's git folder."""
     progress: Progress | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The folder to work in, as the operating system takes it."""
+        return os.path.expanduser(self.directory) if self.directory is not None else "."
 
     @property
     def flags(self) -> dict[str, str | None]:
@@ -72,8 +79,8 @@ class Context:
 
 
 def open_context(options: Options) -> Context:
-    """The context of a use case inside a repository; GhostError when there is none."""
-    repository = open_repository(options.directory or ".", foreign=options.directory is not None)
+    """The context of a use case inside a repository; NoRepository when there is none."""
+    repository = open_repository(options.folder, foreign=options.directory is not None)
     settings = Settings.resolve(
         options.flags, options.environ, repository.config, repository.work_tree
     )
@@ -81,14 +88,9 @@ def open_context(options: Options) -> Context:
 
 
 def context_anywhere(options: Options, *, inside: bool = True) -> Context:
-    """The context of a use case that works without a repository too; ``inside`` False ignores one."""
-    from git_ghost.errors import GhostError
-
+    """The context where no repository is needed; ``inside`` False ignores the one that is there."""
     if inside:
-        try:
+        with contextlib.suppress(NoRepository):
             return open_context(options)
-        except GhostError as e:
-            if "not in a git repository" not in e.message:
-                raise
     config = global_config()
     return Context(options, None, config, Settings.resolve(options.flags, options.environ, config))

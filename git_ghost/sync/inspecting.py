@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from typing import BinaryIO
 
-from git_ghost.errors import GhostError, GitFailed, UsageError, VerificationFailed
+from git_ghost.errors import GitFailed, NoSuchBase, UsageError, VerificationFailed
 from git_ghost.git import git
 from git_ghost.model import Oid, format_of, hash_argument, is_oid
 from git_ghost.repository import Quarantine, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync import pulling
 from git_ghost.sync.context import Context, Options, context_anywhere, open_context
-from git_ghost.sync.pushing import DIFF_TREE, what_is_wanted
-from git_ghost.worktree import guards, snapshot
+from git_ghost.sync.pushing import DIFF_TREE, KINDS, what_is_wanted
+from git_ghost.worktree import base as bases, guards, snapshot
 
 
 def show(
@@ -28,31 +29,29 @@ def show(
 ) -> None:
     """Write the stored patches to ``out``, commits first.
 
-    The arguments are those of :func:`git_ghost.pull`. Raises NoSuchGhost, RemoteError.
+    The arguments are those of :func:`git_ghost.pull`. Nothing is written before all is there.
+    Raises NoSuchGhost, NoSuchBase (``base`` is no commit), UsageError, VerificationFailed (a ghost
+    without its file), RemoteError.
     """
+    if what not in KINDS:
+        raise UsageError(f"there is no '{what}' to show", f"One of: {', '.join(KINDS)}.")
+    if what == "all" and base is None:
+        raise UsageError("the commits to show are not named", "git ghost show all [FROM] TO HASH")
     context = context_anywhere(options)
+    text = hash.strip().lower()
+    object_format = format_of(text) if is_oid(text) else context.object_format
     with quarantine(context.repository, options.working_dir) as private:
+        target = context.store(object_format)
+        inbox = Inbox(private, target, object_format, options.progress)
+        found = []
         if what == "all":
-            if base is None:
-                raise UsageError(
-                    "the commits to show are not named", "git ghost show all [FROM] TO HASH"
-                )
-            _show_one(_fetch(context, private, base, commits_from, "commits"), out)
+            assert base is not None
+            found.append(pulling.find(inbox, context, base, commits_from, "commits"))
         start = commits_from if what == "commits" else base
-        _show_one(_fetch(context, private, hash, start, "diff" if what == "all" else what), out)
-
-
-def _fetch(
-    context: Context, private: Quarantine, hash: str, start: str | None, what: str
-) -> Fetched:
-    try:
-        object_format = (
-            format_of(hash_argument(hash)) if is_oid(hash.strip()) else context.object_format
-        )
-    except UsageError:
-        object_format = context.object_format
-    inbox = Inbox(private, context.store(object_format), object_format, context.options.progress)
-    return pulling.find(inbox, context, hash, start, what)
+        kind = "diff" if what == "all" else what
+        found.append(pulling.find(inbox, context, hash, start, kind))
+        for fetched in found:
+            _show_one(fetched, out)
 
 
 def _show_one(fetched: Fetched, out: BinaryIO) -> None:
@@ -72,19 +71,21 @@ def diff(
     options: Options = Options(),
     *,
     color: bool = False,
-    include: Sequence[str | bytes] = (),
+    include: Sequence[str | bytes | os.PathLike[str]] = (),
     untracked: bool | None = None,
 ) -> bytes:
-    """The patch from ``a`` (default HEAD) to ``b`` (default: the working tree as push would send it).
+    """The patch from ``a`` (default HEAD) to ``b`` (default: the working tree as push sends it).
 
     Each side may be a commit or a ghost's hash, which is rebuilt in memory. ``color`` gives the
-    user's own diff style, coloured; without it the patch has the bytes a ghost would store. Raises
-    NoSuchGhost, NoSuchBase, VerificationFailed, RemoteError.
+    user's own diff style, coloured; without it the patch has the bytes a ghost would store.
+    ``include`` and ``untracked`` are those of :func:`git_ghost.push`. Raises NoSuchGhost,
+    NoSuchBase, UsageError, VerificationFailed, RemoteError, and GhostError for files too large.
     """
     context = open_context(options)
     repository = context.here
     with quarantine(repository, options.working_dir) as private:
-        left = _side(context, private, "HEAD" if a is None else a)
+        sides = _Sides(context, private)
+        left = sides.tree("HEAD" if a is None else a)
         if b is None:
             needs_work_tree(repository)
             private.copy_index()
@@ -93,24 +94,35 @@ def diff(
             guards.check_sizes(snapshot.sizes(repository, found), wanted.limits)
             right = snapshot.write_tree(private, found)
         else:
-            right = _side(context, private, b)
+            right = sides.tree(b)
         args = ("diff", "--color=always", "--no-ext-diff") if color else DIFF_TREE
         return git(*args, left, right, cwd=repository.cwd, env=private.env())
 
 
-def _side(context: Context, private: Quarantine, name: str) -> Oid:
-    """The tree a commit or a ghost's hash stands for."""
-    text = name.strip()
-    if text.startswith("-"):
-        raise UsageError(f"'{text}' begins with a dash and cannot name a commit or a ghost")
-    if found := private.tree(text):
-        return found
-    try:
-        hash_argument(text)
-    except UsageError as e:
-        raise GhostError(f"'{text}' is neither a commit here nor a ghost's hash") from e
-    repository = context.here
-    inbox = Inbox(private, context.store(), repository.object_format, context.options.progress)
-    wanted = pulling.find(inbox, context, text, None, "auto")
-    source = pulling.source_of(context, wanted.trailers)
-    return pulling.rebuild_ghost(context, private, inbox, wanted, source).tree
+class _Sides:
+    """The trees the arguments of :func:`diff` stand for; what is fetched for one serves both."""
+
+    def __init__(self, context: Context, private: Quarantine) -> None:
+        self._context = context
+        self._private = private
+        self._inbox: Inbox | None = None
+
+    def tree(self, name: str) -> Oid:
+        """The tree of a commit here, or of a ghost, rebuilt."""
+        context, private, text = self._context, self._private, name.strip()
+        if text.startswith("-"):
+            raise UsageError(f"'{text}' begins with a dash and cannot name a commit or a ghost")
+        if found := private.tree(text):
+            return found
+        if text == "HEAD":
+            bases.require_commit(context.here, text)
+        try:
+            hash_argument(text)
+        except UsageError as e:
+            raise NoSuchBase(f"'{text}' is neither a commit here nor a ghost's hash") from e
+        if self._inbox is None:
+            options, object_format = context.options, context.object_format
+            self._inbox = Inbox(private, context.store(), object_format, options.progress)
+        wanted = pulling.find(self._inbox, context, text, None, "auto")
+        source = pulling.source_of(context, wanted.trailers)
+        return pulling.rebuild_ghost(context, private, self._inbox, wanted, source).tree

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from git_ghost import store
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import version
-from git_ghost.model import CommitsGhost, DiffGhost, hash_argument, redact
+from git_ghost.model import CommitsGhost, DiffGhost, hash_argument
 from git_ghost.repository import quarantine
 from git_ghost.store import Listed
 from git_ghost.sync.context import Context, Options, context_anywhere
-from git_ghost.sync.pushing import what_is_wanted
+from git_ghost.sync.pushing import guard, settle_bases, what_is_wanted
 from git_ghost.worktree import base as bases, guards, snapshot
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -28,11 +28,10 @@ def list_ghosts(
 ) -> list[Listed]:
     """The ghosts in the ghost repository, commits first, each kind sorted by name.
 
-    ``what`` is ``diff``, ``commits`` or ``all``; ``start`` and ``to`` are globs for their two ends, or
-    names of commits here. Raises RemoteError.
+    ``what`` is ``diff``, ``commits`` or ``all``; ``start`` and ``to`` are globs for their two ends,
+    or names of commits here. Raises UsageError for another ``what``, RemoteError.
     """
-    context = context_anywhere(options)
-    return _select(context, what, start, to, ())
+    return _select(context_anywhere(options), what, start, to, ())
 
 
 def _select(
@@ -52,12 +51,8 @@ def _select(
 
 def _resolved(context: Context, glob: str) -> str:
     """A commit's name here (``HEAD``, a branch, an abbreviation) as its id; a glob as it is."""
-    if (
-        not glob
-        or any(c in glob for c in "*?[")
-        or context.repository is None
-        or glob.startswith("-")
-    ):
+    glob = glob.strip()
+    if not glob or any(c in glob for c in "*?[") or context.repository is None:
         return glob
     return context.repository.commit(glob) or glob
 
@@ -74,8 +69,13 @@ def delete(
     """Delete the ghosts :func:`list_ghosts` gives for the same arguments; returns those deleted.
 
     ``hashes`` restricts it to ghosts that lead to these. One that changed meanwhile is left alone.
-    ``dry_run`` deletes nothing. Raises NoSuchGhost for a hash that names none, RemoteError.
+    ``dry_run`` deletes nothing. Raises UsageError unless ``hashes``, or both ends, are named (``*``
+    names any), NoSuchGhost for a hash that names none, RemoteError.
     """
+    if not (hashes or (start and to) or dry_run):
+        raise UsageError(
+            "nothing says which ghosts to delete", "Name hashes, or both ends; '*' stands for any."
+        )
     context = context_anywhere(options)
     found = _select(context, what, start, to, hashes)
     if dry_run or not found:
@@ -124,6 +124,8 @@ def _check(name: str, look: Callable[[], tuple[bool | None, str, str]]) -> Check
         return Check(name, *look())
     except GhostError as e:
         return Check(name, False, e.message, e.hint)
+    except OSError as e:  # a folder that cannot be written to, a full disk
+        return Check(name, False, str(e))
 
 
 def _ghost_repository_checks(context: Context) -> Iterator[Check]:
@@ -148,19 +150,14 @@ def _ghost_repository_checks(context: Context) -> Iterator[Check]:
 
 
 def _base(context: Context) -> tuple[bool | None, str, str]:
-    repository = context.here
-    head = bases.require_commit(repository, "HEAD")
-    base = bases.find_remote_base(repository, head, context.settings.remote)
+    decided = settle_bases(context)
+    base, source = decided.remote_base, decided.source
     if base is None:
-        hint = "Push the branch to the source remote once, so that a pod can fetch its base from there."
-        return None, f"no remote has {head[:12]} or a commit before it", hint
-    source = bases.find_source(
-        repository, base, (context.settings.remote,) if context.settings.remote else ()
-    )
-    bases.require_advertised(repository, source.remote, base)
-    ahead = bases.describe_range(repository, base, head).count if base != head else 0
-    more = f"; {ahead} local commit(s) go along" if ahead else ""
-    return True, f"{base[:12]} on {source.remote} ({redact(source.url)}){more}", ""
+        hint = "Push the branch to the source remote once, so that a pod can fetch its base there."
+        return None, f"no remote has {decided.head[:12]} or a commit before it", hint
+    bases.require_advertised(context.here, source.remote, base)
+    more = f"; {decided.span.count} local commit(s) go along" if decided.span else ""
+    return True, f"{base[:12]} on {source.remote} ({source.url}){more}", ""
 
 
 def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
@@ -169,6 +166,6 @@ def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
         private.copy_index()
         wanted = what_is_wanted(context, (), None)
         found = snapshot.select(private, snapshot.survey(private), wanted)
-        snapshot.guard(repository, private.env(), found, wanted)
+        guard(private, found, settle_bases(context), wanted)
         size = guards.show_size(sum(snapshot.sizes(repository, found).values()))
         return True, f"{len(found.changed)} changed, {len(found.untracked)} new file(s), {size}", ""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from git_ghost import store
-from git_ghost.config import locate
 from git_ghost.errors import UsageError
 from git_ghost.git import Background, Running
 from git_ghost.model import (
@@ -30,21 +30,32 @@ from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
 from git_ghost.worktree.snapshot import Survey, Wanted
 
-DIFF_TREE = (
-    "diff-tree", "-r", "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
-    "--no-color", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "--ignore-submodules=none",
-    "--submodule=short", "-U3", "--inter-hunk-context=0", "--diff-algorithm=myers",
+T = TypeVar("T")
+
+KINDS = ("auto", "diff", "commits", "all")
+"""What a push can send."""
+
+_PATCH = (
+    "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
+    "--no-color", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "-U3",
+    "--ignore-submodules=none", "--submodule=short", "--inter-hunk-context=0",
+    "--diff-algorithm=myers",
 )  # fmt: skip
-"""The patch of a diff ghost: between immutable objects, by plumbing, no setting of the user's in it."""
+
+DIFF_TREE = (
+    "diff-tree",
+    "-r",
+    *_PATCH,
+)
+"""The patch of a diff ghost: between immutable objects, by plumbing, no user's setting in it."""
 
 _LOG = (
-    "-c", "diff.orderFile=/dev/null", "-c", "log.mailmap=false", "-c", "diff.suppressBlankEmpty=false",
-    "log", "-p", "--reverse", "--pretty=email", "--stat", "-m", "--first-parent", "--binary", "--full-index",
-    "--no-renames", "--no-ext-diff", "--no-textconv", "--no-color", "--no-relative", "--src-prefix=a/",
-    "--dst-prefix=b/", "--ignore-submodules=none", "--submodule=short", "-U3", "--inter-hunk-context=0",
-    "--diff-algorithm=myers", "--no-notes", "--no-decorate", "--no-show-signature", "--encoding=UTF-8",
+    "-c", "diff.orderFile=/dev/null", "-c", "diff.suppressBlankEmpty=false",
+    "-c", "log.mailmap=false", "-c", "log.diffMerges=separate",
+    "log", "--reverse", "--pretty=email", "--stat", "-m", "--first-parent", *_PATCH,
+    "--no-notes", "--no-decorate", "--no-show-signature", "--encoding=UTF-8",
 )  # fmt: skip
-"""``commits.patch``, for people and v0.1 readers: v0.1's command without what settings would change."""
+"""``commits.patch``, for people and v0.1 readers: v0.1's command, deaf to the user's settings."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +74,7 @@ class Pushed:
     repo: str
     """The ghost repository, without credentials."""
     head: Oid
+    """The newest commit the ghosts are about: HEAD, unless another one was named."""
     remote_base: str
     """R, the newest commit of the history that the source remote has; empty when there is none."""
     source: str
@@ -90,7 +102,7 @@ class Pushed:
 
 
 @dataclass(frozen=True)
-class _Bases:
+class Bases:
     """The commits a push is between: ``span`` when commits go; ``start`` when a diff goes."""
 
     head: Oid
@@ -99,6 +111,29 @@ class _Bases:
     span: Range | None
     source: bases.Source
 
+    @property
+    def first(self) -> Oid | None:
+        """Where the commits begin that may be nowhere else; None when no remote has any."""
+        return self.span.base if self.span else self.remote_base
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A push under way: where, of what, and what is said about it."""
+
+    context: Context
+    private: Quarantine
+    surveyed: Survey
+    found: Survey
+    """``surveyed``, reduced to and completed by what is wanted."""
+    decided: Bases
+    message: str
+    dry_run: bool
+
+    @property
+    def repository(self) -> Repository:
+        return self.context.here
+
 
 def push(
     options: Options = Options(),
@@ -106,7 +141,7 @@ def push(
     what: str = "auto",
     base: str | None = None,
     to: str | None = None,
-    include: Sequence[str | bytes] = (),
+    include: Sequence[str | bytes | os.PathLike[str]] = (),
     follow_symlinks: bool = False,
     untracked: bool | None = None,
     without: Sequence[str] = (),
@@ -116,14 +151,20 @@ def push(
     """Store the working tree, and local commits, as ghosts; returns what to pull.
 
     ``what`` is ``auto`` (the diff, and the commits when the source remote lacks some), ``diff``
-    (from ``base``, default HEAD), ``commits`` (``base..to``; default: the remote base, HEAD) or ``all``
-    (commits ``base..to`` and the diff from ``to``). ``include`` names files and folders that git
-    ignores (relative to the directory); ``untracked`` False leaves new files behind; ``without`` any
-    of :data:`git_ghost.worktree.guards.WITHOUT` goes on without what a ghost cannot carry.
+    (from ``base``, default HEAD), ``commits`` (``base..to``; default: the remote base, HEAD) or
+    ``all`` (commits ``base..to`` and the diff from ``to``). ``include`` names files and folders,
+    relative to the directory, that go even if git ignores them or they look like secrets;
+    ``follow_symlinks`` adds what included links point to; ``untracked`` False leaves new files
+    behind; ``without`` (``nested``, ``submodules``, ``lfs``) goes on without what a ghost
+    cannot carry. ``dry_run`` sends and makes nothing.
 
     Nothing in the repository changes. Raises GhostError (refused, with reasons), UsageError,
     NoSuchBase (no such commit here), RemoteError.
     """
+    if what not in KINDS:
+        raise UsageError(f"there is no '{what}' to push", f"One of: {', '.join(KINDS)}.")
+    if to is not None and what not in ("commits", "all"):
+        raise UsageError(f"a push of '{what}' has no second commit, but there is '{to}'")
     context = open_context(options)
     repository = needs_work_tree(context.here)
     if unknown := set(without) - set(guards.WITHOUT):
@@ -136,24 +177,35 @@ def push(
         without=frozenset(without),
     )
     with quarantine(repository, options.working_dir) as private:
-        private.copy_index()
-        settling = Background(lambda: _settle_bases(context, what, base, to))
-        surveyed = snapshot.survey(private)
-        found = (
-            snapshot.select(private, surveyed, wanted)
-            if what != "commits"
-            else Survey(surveyed.head)
-        )
-        decided = settling.get()
-        snapshot.guard(repository, private.env(), found, wanted)
-        return _make_and_send(context, private, surveyed, found, decided, message, dry_run)
+        with _meanwhile(lambda: settle_bases(context, what, base, to)) as settling:
+            if what == "commits":  # the working tree is not asked
+                surveyed = found = Survey(None, current_branch(repository))
+            else:
+                private.copy_index()
+                surveyed = snapshot.survey(private)
+                found = snapshot.select(private, surveyed, wanted)
+            decided = settling.get()
+        guard(private, found, decided, wanted)
+        request = _Request(context, private, surveyed, found, decided, message, dry_run)
+        return _make_and_send(request)
+
+
+@contextlib.contextmanager
+def _meanwhile(work: Callable[[], T]) -> Iterator[Background[T]]:
+    """``work`` in a thread; it has ended when the block ends, so that it outlives no folder."""
+    background = Background(work)
+    try:
+        yield background
+    finally:
+        with contextlib.suppress(Exception):  # get() in the block is where a failure is heard of
+            background.get()
 
 
 def what_is_wanted(
-    context: Context, include: Sequence[str | bytes], untracked: bool | None
+    context: Context, include: Sequence[str | bytes | os.PathLike[str]], untracked: bool | None
 ) -> Wanted:
     """What a snapshot is to hold, by the arguments and the settings."""
-    here = os.fsencode(os.path.abspath(context.options.directory or "."))
+    here = os.fsencode(os.path.abspath(context.options.folder))
     return Wanted(
         untracked=context.settings.untracked if untracked is None else untracked,
         include=tuple(os.path.join(here, os.fsencode(path)) for path in include),
@@ -161,103 +213,110 @@ def what_is_wanted(
     )
 
 
-def _settle_bases(context: Context, what: str, base: str | None, to: str | None) -> _Bases:
-    """Which commits the push is between, asking git as little as possible."""
+def settle_bases(
+    context: Context, what: str = "auto", base: str | None = None, to: str | None = None
+) -> Bases:
+    """Which commits the push is between, asking git as little as possible.
+
+    Raises UsageError, NoSuchBase, and GhostError where a shallow history hides a part.
+    """
     repository, remote = context.here, context.settings.remote
     if what == "diff" or (what == "auto" and base is not None):
         start = head = bases.require_commit(repository, base or "HEAD")
     else:
         head = bases.require_commit(repository, to or "HEAD")
         start = head
-    remote_base = bases.find_remote_base(repository, head, remote)
+    remote_base = None
+    if remote or context.config.remotes():
+        remote_base = bases.find_remote_base(repository, head, remote)
     span = None
     if what in ("commits", "all"):
         first = bases.require_commit(repository, base) if base is not None else remote_base
         if first is None:
             raise UsageError(
-                "no commit of this history is on a remote, so there is no base for the commits to be found",
-                "Name one: git ghost push commits FROM.",
+                "no commit of this history is on a remote, so the commits have no base",
+                f"Name one (git ghost push {what} FROM), or fetch from the source remote.",
             )
         span = bases.describe_range(repository, first, head)
     elif what == "auto" and base is None and remote_base not in (None, head):
         assert remote_base is not None
         span = bases.describe_range(repository, remote_base, head)
-    branch = _upstream_remote(repository)
-    prefer = tuple(name for name in (remote, branch) if name)
-    anchor = span.base if span else remote_base
-    source = bases.find_source(repository, anchor, prefer)
+    upstream = context.config.get(f"branch.{current_branch(repository)}.remote")
+    prefer = tuple(name for name in (remote, upstream) if name)
+    source = bases.find_source(repository, span.base if span else remote_base, prefer)
     if context.settings.source:
-        source = replace(
-            source, url=redact(locate(context.settings.source, context.settings.repo_base))
-        )
-    return _Bases(head, remote_base, start if what != "commits" else None, span, source)
+        source = replace(source, url=redact(context.settings.source))
+    return Bases(head, remote_base, start if what != "commits" else None, span, source)
 
 
-def _upstream_remote(repository: Repository) -> str:
+def current_branch(repository: Repository) -> str:
+    """The branch HEAD is on; empty when it is detached."""
     try:
-        with open(os.path.join(repository.git_dir, "HEAD")) as head:
-            branch = head.read().strip().removeprefix("ref: refs/heads/")
-    except OSError:
+        with open(os.path.join(repository.git_dir, "HEAD"), encoding="utf-8") as head:
+            text = head.read().strip()
+    except (OSError, UnicodeDecodeError):
         return ""
-    return repository.config.get(f"branch.{branch}.remote")
+    return text.removeprefix("ref: refs/heads/") if text.startswith("ref: refs/heads/") else ""
 
 
-def _make_and_send(
-    context: Context,
-    private: Quarantine,
-    surveyed: Survey,
-    found: Survey,
-    decided: _Bases,
-    message: str,
-    dry_run: bool,
-) -> Pushed:
-    repository = context.here
+def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) -> None:
+    """Refuse (GhostError) what should not be sent, before anything is hashed.
+
+    Local commits are looked at too: nobody else has the submodule commits and LFS files they name.
+    A submodule that is as the source remote has it is not asked.
+    """
+    repository = private.repository
+    assert repository is not None
+    since = _changed_since(repository, decided, found)
+    if decided.first is not None:
+        known = found.gitlinks or tuple(path for path, gitlink in since.items() if gitlink)
+        local = found.changed.union(since)
+        found = replace(found, gitlinks=tuple(path for path in known if path in local))
+    snapshot.guard(repository, private.env(), found, wanted)
+    guards.check_lfs(repository, private.env(), since, wanted.without)
+
+
+def _changed_since(repository: Repository, decided: Bases, found: Survey) -> dict[bytes, bool]:
+    """What local commits changed, and whether it is a submodule; asked only where it matters."""
+    first, last = decided.first, decided.head
+    matters = found.gitlinks or decided.start is None or repository.config.any(r"filter\.lfs\.")
+    if first in (None, last) or not matters:
+        return {}
+    raw = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--diff-filter=d")
+    out = repository.git(*raw, "--ignore-submodules=none", str(first), last).split(b"\0")
+    return {
+        path: meta.split(b" ")[1] == b"160000"
+        for meta, path in zip(out[0::2], out[1::2], strict=False)
+    }
+
+
+def _make_and_send(request: _Request) -> Pushed:
+    context, private, decided = request.context, request.private, request.decided
+    found, dry_run = request.found, request.dry_run
     target = context.store()
-    packing = (
-        Background(lambda: _commits_files(repository, private, decided.span))
-        if decided.span
-        else None
-    )
-    tree = snapshot.write_tree(private, found) if decided.start else None
-    ghosts: dict[Ghost, Oid] = {}
-    by = (
-        store.identity(context.config, os.environ, getpass.getuser(), int(time.time()))
-        if not dry_run
-        else None
-    )
-    common = Trailers(
-        remote_base=decided.span.base if decided.span else decided.remote_base or "",
-        source=decided.source.url,
-        branch=surveyed.branch,
-        subject=message,
-    )
-    files = (
-        _diff_files(repository, private, decided.start, tree)
-        if decided.start and tree and by
-        else {}
-    )
-    if decided.span and packing:
-        packed = packing.get()
-        ghost: Ghost = CommitsGhost(decided.span.base, decided.span.head, target.prefix)
-        ghosts[ghost] = Oid("")
-        if by:
-            ghosts[ghost] = store.make_commit(
-                private, packed, replace(common, base=decided.span.head), by
-            )
-    if decided.start and tree:
-        ghost = DiffGhost(decided.start, tree, target.prefix)
-        ghosts[ghost] = Oid("")
-        if by:
-            ghosts[ghost] = store.make_commit(
-                private, files, replace(common, tree=tree, base=decided.start), by
-            )
-    made = False
-    fates = dict.fromkeys(ghosts, True)
+    span, start = decided.span, decided.start
+    made: dict[Ghost, Oid] = {}
+    with contextlib.ExitStack() as stack:
+        packing = None
+        if span and not dry_run:
+            packing = stack.enter_context(_meanwhile(lambda: _commits_files(private, span)))
+        tree = snapshot.write_tree(private, found) if start else None
+        if dry_run:
+            made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
+        else:
+            patch = _diff_files(private, start, tree) if start and tree else {}
+            packed = packing.get() if packing else {}
+            by = store.identity(context.config, os.environ, _user(), int(time.time()))
+            for ghost in _names(decided, tree, target.prefix):
+                is_diff = isinstance(ghost, DiffGhost)
+                said = _trailers(request, ghost)
+                made[ghost] = store.make_commit(private, patch if is_diff else packed, said, by)
+    new_repository, fates = False, dict.fromkeys(made, True)
     if not dry_run:
-        made = store.make_embedded(target, repository.object_format)
-        fates = store.send(private, target, ghosts, context.options.progress)
+        new_repository = store.make_embedded(target, request.repository.object_format)
+        fates = store.send(private, target, made, context.options.progress)
     return Pushed(
-        ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in ghosts),
+        ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
         repo=target.shown,
         head=decided.head,
         remote_base=decided.remote_base or "",
@@ -265,68 +324,87 @@ def _make_and_send(
         commits=decided.span.count if decided.span else 0,
         changed=tuple(os.fsdecode(path) for path in sorted(found.changed)),
         untracked=tuple(os.fsdecode(path) for path in (*found.untracked, *found.included)),
-        notices=tuple(_notices(repository, surveyed, found, decided)),
-        made_repository=made,
+        notices=tuple(_notices(request)),
+        made_repository=new_repository,
         dry_run=dry_run,
     )
 
 
-def _diff_files(
-    repository: Repository, private: Quarantine, start: Oid, tree: Oid
-) -> dict[str, Oid]:
-    env = private.env()
-    patch = Running(*DIFF_TREE, start, tree, cwd=repository.cwd, env=env)
-    return {DIFF_FILE: store.start_blob(env, repository.cwd, patch)()}
+def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:
+    """The ghosts of a push, in the order they are printed."""
+    names: list[Ghost] = []
+    if decided.span:
+        names.append(CommitsGhost(decided.span.base, decided.span.head, prefix))
+    if decided.start and tree:
+        names.append(DiffGhost(decided.start, tree, prefix))
+    return names
 
 
-def _commits_files(
-    repository: Repository, private: Quarantine, span: Range | None
-) -> dict[str, Oid]:
-    assert span is not None
+def _trailers(request: _Request, ghost: Ghost) -> Trailers:
+    is_diff = isinstance(ghost, DiffGhost)
+    return Trailers(
+        tree=ghost.to if is_diff else "",
+        base=ghost.base if is_diff else ghost.to,
+        remote_base=request.decided.first or "",
+        source=request.decided.source.url,
+        branch=request.surveyed.branch,
+        subject=request.message,
+    )
+
+
+def _user() -> str:
+    """The name of the user of this process, for ghosts whose author has none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run under an id nobody has
+        return ""
+
+
+def _diff_files(private: Quarantine, start: Oid, tree: Oid) -> dict[str, Oid]:
+    repository = private.repository
+    assert repository is not None
+    env, cwd = private.env(), repository.cwd
+    patch = Running(*DIFF_TREE, start, tree, cwd=cwd, env=env)
+    return {DIFF_FILE: store.start_blob(env, cwd, patch)()}
+
+
+def _commits_files(private: Quarantine, span: Range) -> dict[str, Oid]:
+    repository = private.repository
+    assert repository is not None
     env, cwd = private.env(), repository.cwd
     log = Running(*_LOG, f"{span.base}..{span.head}", cwd=cwd, env=env)
-    patch = Background(store.start_blob(env, cwd, log))
-    pack = bases.start_bundle_pack(repository, env, span)
-    header = bases.bundle_header(span, repository.object_format)
-    bundle = store.start_blob(env, cwd, pack, header)()
-    return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
+    with _meanwhile(store.start_blob(env, cwd, log)) as patch:
+        pack = bases.start_bundle_pack(repository, env, span)
+        header = bases.bundle_header(span, repository.object_format)
+        bundle = store.start_blob(env, cwd, pack, header)()
+        return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
 
 
-def _notices(
-    repository: Repository, surveyed: Survey, found: Survey, decided: _Bases
-) -> list[Notice]:
+def _notices(request: _Request) -> Iterator[Notice]:
     """What the user should hear: what was not sent, and what a pull will need."""
-    notices = []
-    if found.hidden:
-        text = "changed but not sent, since git was told to overlook them (name them with -I to send them)"
-        notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.hidden)))
-    if decided.start and (
-        left := set(surveyed.untracked) - set(found.untracked) - set(found.included)
-    ):
-        notices.append(
-            Notice(
-                "new files not sent (--no-untracked)", tuple(os.fsdecode(p) for p in sorted(left))
-            )
-        )
-    if decided.start and found.nested:
-        text = "repositories inside this one, not sent (--without nested)"
-        notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.nested)))
-    if found.dirty_submodules:
-        text = "submodules whose uncommitted changes are not sent (--without submodules)"
-        notices.append(Notice(text, tuple(os.fsdecode(path) for path in found.dirty_submodules)))
-    if not repository.config.remotes():
-        notices.append(
-            Notice(
-                "there is no remote: the base commit must be had where this is pulled; only the diff goes"
-            )
-        )
+    found, decided = request.found, request.decided
+    left = set(request.surveyed.untracked).difference(found.untracked, found.included)
+    not_sent = (
+        ("changed, but git was told to overlook them: not sent unless named with -I", found.hidden),
+        ("new files not sent (--no-untracked)", sorted(left)),
+        ("repositories inside this one, not sent (--without nested)", found.nested),
+        (
+            "submodules whose uncommitted changes are not sent (--without submodules)",
+            found.dirty_submodules,
+        ),
+    )
+    for text, paths in not_sent:
+        if paths:
+            yield Notice(text, tuple(os.fsdecode(path) for path in paths))
+    if not request.repository.config.remotes():
+        alone = "; only the diff goes" if decided.span is None else ""
+        text = "there is no remote: the base commit must be had where this is pulled"
+        yield Notice(text + alone)
     elif decided.remote_base is None:
-        notices.append(
-            Notice(
-                f"no remote-tracking ref has {decided.head} or a commit before it (push or fetch it first)"
-            )
-        )
+        text = f"no remote-tracking ref has {decided.head} or a commit before it"
+        yield Notice(f"{text} (push or fetch it first)")
     elif decided.span is None and decided.start not in (None, decided.remote_base):
-        text = f"the base commit {decided.start} is on no remote; `git ghost push` without a base sends the commits too"
-        notices.append(Notice(text))
-    return notices
+        text = f"the base commit {decided.start} is on no remote"
+        yield Notice(f"{text}; `git ghost push` without a base sends the commits too")

@@ -24,8 +24,9 @@ _SECRET = re.compile(
   | (?:.*[._-])?service[._-]?account(?:[._-].*)?\.json | client[._-]secrets?(?:[._-].*)?\.json
   | application_default_credentials\.json | kubeconfig(?:\..+)?
   | secrets?\.(?:json|ya?ml|toml|ini|env|txt|properties) | accessKeys\.csv | rootkey\.csv
+  | kaggle\.json | \.(?:dockercfg|databrickscfg)
     """,
-    re.VERBOSE | re.IGNORECASE,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
 _SECRET_PLACE = re.compile(
     rb"(?:\A|/)(?:\.ssh/(?!known_hosts|config\Z|.*\.pub\Z)|\.gnupg/|\.aws/(?:credentials|config)\Z|\.kube/config\Z"

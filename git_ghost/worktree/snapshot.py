@@ -310,10 +310,11 @@ def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wa
 
 
 def sizes(repository: Repository, found: Survey) -> dict[bytes, int]:
-    """Every changed or new path and its size on disk in bytes."""
+    """Every changed or new path that is on disk, and its size there in bytes."""
+    staged = (path for path in found.staged if _on_disk(repository, path))
     return {
         path: _size(repository, path)
-        for path in (*found.written, *found.untracked, *found.included)
+        for path in (*found.written, *staged, *found.untracked, *found.included)
     }
 
 
