@@ -62,4 +62,4 @@ build: $(STAMP) ## sdist and wheel, in dist/
 clean: ## remove what the other targets made, .venv too
 	rm -rf $(VENV) dist build htmlcov .coverage .coverage.* .hypothesis
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache *.egg-info
-	find git_ghost tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +
+	find git_ghost tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
