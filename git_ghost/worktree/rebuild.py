@@ -23,16 +23,26 @@ _APPLY = (
 
 
 def missing_commits(repository: Repository, commits: Sequence[str]) -> list[str]:
-    """Those of ``commits`` that are not here, or whose tree is not (a cut-off fetch leaves neither)."""
-    feed = "".join(f"{commit}^{{tree}}\n" for commit in commits).encode()
-    out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode(
-        "ascii", "replace"
-    )
-    return [
-        commit
-        for commit, line in zip(commits, out.splitlines(), strict=True)
-        if " tree " not in line
-    ]
+    """Those of ``commits`` that are not here, or whose tree is not (a cut-off fetch leaves neither).
+
+    In a partial clone the commit is enough: git fetches the rest when it is needed.
+    """
+    kind = "commit" if repository.config.any(_PROMISOR) else "tree"
+    found = _kinds(repository, [f"{commit}^{{{kind}}}" for commit in commits])
+    if len(found) < len(commits):  # git gave up at an object that was promised and is not here
+        found = [(*_kinds(repository, [f"{commit}^{{{kind}}}"]), "")[0] for commit in commits]
+    return [commit for commit, is_here in zip(commits, found, strict=True) if is_here != kind]
+
+
+_PROMISOR = r"remote\..*\.(?:promisor|partialclonefilter)$|extensions\.partialclone$"
+
+
+def _kinds(repository: Repository, names: Sequence[str]) -> list[str]:
+    """What kind of object each of ``names`` is, asking nobody else; fewer when git gives up."""
+    feed = "".join(f"{name}\n" for name in names).encode()
+    args = ("cat-file", "--batch-check")
+    out = repository.git(*args, stdin=feed, ok=(0, 128), GIT_NO_LAZY_FETCH="1")
+    return [line.split(" ")[1] for line in out.decode("ascii", "replace").splitlines()]
 
 
 def start_fetch_commits(place: Place, source: str, commits: Sequence[str], depth: int) -> Running:
@@ -64,6 +74,13 @@ def finish_fetch_commits(
         raise no_base(commits[0], source) from e
     finally:
         _forget_base_refs(place)
+    feed = "".join(f"{commit}\n" for commit in commits).encode()
+    args = ("cat-file", "--batch-check")
+    if b" missing" in git(*args, cwd=place.cwd, env={**place.env, **_HERE}, stdin=feed):
+        raise no_base(commits[0], source)
+
+
+_HERE = {"GIT_NO_LAZY_FETCH": "1"}
 
 
 def _not_ours(said: str) -> bool:
