@@ -285,9 +285,7 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
         path = tempfile.mkdtemp(prefix="git-ghost-", dir=place)
         with open(os.path.join(path, "lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(
-                lock.name
-            ):  # swept away by another's clean-up before it was locked
+            if not os.path.exists(lock.name):  # swept away by another before it was locked
                 continue
             try:
                 yield Quarantine(path, repository)

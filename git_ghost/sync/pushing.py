@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from git_ghost import store
 from git_ghost.errors import UsageError
@@ -29,8 +27,6 @@ from git_ghost.sync.context import Context, Options, open_context
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
 from git_ghost.worktree.snapshot import Survey, Wanted
-
-T = TypeVar("T")
 
 KINDS = ("auto", "diff", "commits", "all")
 """What a push can send."""
@@ -177,28 +173,17 @@ def push(
         without=frozenset(without),
     )
     with quarantine(repository, options.working_dir) as private:
-        with _meanwhile(lambda: settle_bases(context, what, base, to)) as settling:
-            if what == "commits":  # the working tree is not asked
-                surveyed = found = Survey(None, current_branch(repository))
-            else:
-                private.copy_index()
-                surveyed = snapshot.survey(private)
-                found = snapshot.select(private, surveyed, wanted)
-            decided = settling.get()
+        settling = Background(lambda: settle_bases(context, what, base, to))
+        if what == "commits":  # the working tree is not asked
+            surveyed = found = Survey(None, current_branch(repository))
+        else:
+            private.copy_index()
+            surveyed = snapshot.survey(private)
+            found = snapshot.select(private, surveyed, wanted)
+        decided = settling.get()
         guard(private, found, decided, wanted)
         request = _Request(context, private, surveyed, found, decided, message, dry_run)
         return _make_and_send(request)
-
-
-@contextlib.contextmanager
-def _meanwhile(work: Callable[[], T]) -> Iterator[Background[T]]:
-    """``work`` in a thread; it has ended when the block ends, so that it outlives no folder."""
-    background = Background(work)
-    try:
-        yield background
-    finally:
-        with contextlib.suppress(Exception):  # get() in the block is where a failure is heard of
-            background.get()
 
 
 def what_is_wanted(
@@ -222,9 +207,9 @@ def settle_bases(
     """
     repository, remote = context.here, context.settings.remote
     if what == "diff" or (what == "auto" and base is not None):
-        start = head = bases.require_commit(repository, base or "HEAD")
+        start = head = bases.require_commit(repository, "HEAD" if base is None else base)
     else:
-        head = bases.require_commit(repository, to or "HEAD")
+        head = bases.require_commit(repository, "HEAD" if to is None else to)
         start = head
     remote_base = None
     if remote or context.config.remotes():
@@ -295,24 +280,19 @@ def _make_and_send(request: _Request) -> Pushed:
     found, dry_run = request.found, request.dry_run
     target = context.store()
     span, start = decided.span, decided.start
-    made: dict[Ghost, Oid] = {}
-    with contextlib.ExitStack() as stack:
-        packing = None
-        if span and not dry_run:
-            packing = stack.enter_context(_meanwhile(lambda: _commits_files(private, span)))
-        tree = snapshot.write_tree(private, found) if start else None
-        if dry_run:
-            made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
-        else:
-            patch = _diff_files(private, start, tree) if start and tree else {}
-            packed = packing.get() if packing else {}
-            by = store.identity(context.config, os.environ, _user(), int(time.time()))
-            for ghost in _names(decided, tree, target.prefix):
-                is_diff = isinstance(ghost, DiffGhost)
-                said = _trailers(request, ghost)
-                made[ghost] = store.make_commit(private, patch if is_diff else packed, said, by)
+    packing = None
+    if span and not dry_run:
+        packing = Background(lambda: _commits_files(private, span))
+    tree = snapshot.write_tree(private, found) if start else None
+    made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
     new_repository, fates = False, dict.fromkeys(made, True)
     if not dry_run:
+        patch = _diff_files(private, start, tree) if start and tree else {}
+        packed = packing.get() if packing else {}
+        by = store.identity(context.config, os.environ, _user(), int(time.time()))
+        for ghost in made:
+            files = patch if isinstance(ghost, DiffGhost) else packed
+            made[ghost] = store.make_commit(private, files, _trailers(request, ghost), by)
         new_repository = store.make_embedded(target, request.repository.object_format)
         fates = store.send(private, target, made, context.options.progress)
     return Pushed(
@@ -375,11 +355,11 @@ def _commits_files(private: Quarantine, span: Range) -> dict[str, Oid]:
     assert repository is not None
     env, cwd = private.env(), repository.cwd
     log = Running(*_LOG, f"{span.base}..{span.head}", cwd=cwd, env=env)
-    with _meanwhile(store.start_blob(env, cwd, log)) as patch:
-        pack = bases.start_bundle_pack(repository, env, span)
-        header = bases.bundle_header(span, repository.object_format)
-        bundle = store.start_blob(env, cwd, pack, header)()
-        return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
+    patch = Background(store.start_blob(env, cwd, log))
+    pack = bases.start_bundle_pack(repository, env, span)
+    header = bases.bundle_header(span, repository.object_format)
+    bundle = store.start_blob(env, cwd, pack, header)()
+    return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
 
 
 def _notices(request: _Request) -> Iterator[Notice]:
