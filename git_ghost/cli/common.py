@@ -89,7 +89,11 @@ class GhostCommand(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and remember how many arguments stand behind ``--``."""
         ctx.meta[_LITERAL] = self._behind_dashes(args)
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as e:
+            e.ctx = e.ctx or ctx  # a missing value of an option comes without
+            raise
 
     def _behind_dashes(self, args: list[str]) -> int:
         """How many arguments stand behind the ``--`` that ends the options (one may be a value)."""
@@ -182,27 +186,27 @@ def calling(source: str | None = None) -> Iterator[Options]:
 
     meta = click.get_current_context().meta
     flags = {name: meta.get(_META + name) for name in ("directory", "repo", "prefix", "remote")}
-    if verbose():
-        _show_git_commands()
     line = None
     if not (quiet() or verbose() or is_plain(sys.stderr)):
         from git_ghost.cli.progress import ProgressLine
 
         line = ProgressLine()
     try:
-        yield Options(
-            **flags,
-            source=source,
-            working_dir=meta.get(_META + "working_dir", ""),
-            progress=line,
-            environ=os.environ,
-        )
+        with _git_commands_shown() if verbose() else contextlib.nullcontext():
+            yield Options(
+                **flags,
+                source=source,
+                working_dir=meta.get(_META + "working_dir", ""),
+                progress=line,
+                environ=os.environ,
+            )
     finally:
         if line is not None:
             line.close()
 
 
-def _show_git_commands() -> None:
+@contextlib.contextmanager
+def _git_commands_shown() -> Iterator[None]:
     """Say every git command that is started, without the settings that all of them get."""
     import shlex
 
@@ -210,15 +214,20 @@ def _show_git_commands() -> None:
     from git_ghost.model import redact_text
 
     common = command()
+    listening = True
 
     def hear(event: str, args: tuple[Any, ...]) -> None:
-        if event == "subprocess.Popen":
-            argv = list(args[1])
+        if listening and event == "subprocess.Popen":
+            argv = list(map(os.fsdecode, args[1]))
             if argv[: len(common)] == common:
                 argv[1 : len(common)] = []
             say(redact_text(f"+ {shlex.join(argv)}"))
 
-    sys.addaudithook(hear)
+    sys.addaudithook(hear)  # which cannot be taken back
+    try:
+        yield
+    finally:
+        listening = False
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]

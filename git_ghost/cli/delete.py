@@ -32,8 +32,8 @@ def command(
     """Delete ghosts from the ghost repository.
 
     Deleted are those that lead to HASH, or those from --from to --to: diffs, commits or all; by
-    default diffs. What was deleted is printed. To delete
-    without naming both ends or a HASH, say --all.
+    default diffs. To delete without a HASH and without naming both ends, say --all. What was
+    deleted is printed.
     """
     what, hashes = split_form(words, KINDS, "diff")
     if not (hashes or (start and to) or everything or dry_run):

@@ -139,11 +139,13 @@ def _explain(e: Exception, args: Sequence[str]) -> int:
 
 def _is_git_too_old(failed: GitFailed) -> Exception | None:
     # Asked only after an unexpected failure: a call that works need not pay for the question.
-    from git_ghost.errors import GhostError
+    from git_ghost.errors import GhostError, GitFailed
     from git_ghost.git import version
 
     try:
         version()
+    except GitFailed:
+        return None
     except GhostError as e:
         e.__cause__ = failed
         return e

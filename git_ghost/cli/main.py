@@ -51,8 +51,8 @@ class Commands(click.Group):
         import difflib  # 3 ms that only a mistake costs
 
         near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise click.UsageError(f"'{name}' is not a git ghost command.{hint}", ctx)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise click.UsageError(f"'{name}' is not a git ghost command{hint}", ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The commands before the options, as they are what is looked for."""

@@ -1,0 +1,403 @@
+"""What the commands print: data on stdout as v0.1 prints it, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import Lab
+from tests.support.sandbox import Sandbox
+
+HEX = re.compile(r"[0-9a-f]{40}")
+
+
+# --- push ----------------------------------------------------------------------------------------
+
+
+def test_push_prints_the_base_and_the_hash(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    done = lab.ghost("push")
+    assert done.out.decode() == f"{lab.head()} {lab.tree_of()}\n"
+
+
+def test_push_prints_the_commits_line_first(lab: Lab) -> None:
+    base = lab.head()
+    lab.write("foo", b"b\n")
+    lab.commit("Say b")
+    lab.write("foo", b"c\n")
+    done = lab.ghost("push")
+    assert done.out.decode() == f"{base} {lab.head()}\n{lab.head()} {lab.tree_of()}\n"
+    assert lab.ghost("push", "commits").out.decode() == f"{base} {lab.head()}\n"
+    assert lab.ghost("push", "all", base).out == done.out
+    assert lab.ghost("push", "diff").out.decode() == f"{lab.head()} {lab.tree_of()}\n"
+
+
+def test_push_tells_what_it_sent_and_where(lab: Lab) -> None:
+    base = lab.head()
+    lab.write("src/train.py", b"print('longer')\n")
+    lab.commit("Train longer")
+    lab.write("foo", b"b\n")
+    lab.write("new model.py", b"n\n")
+    lab.write('odd"name\n', b"n\n")
+    assert lab.ghost("push").err == (
+        f"sent to {lab.ghost_url}:\n"
+        f"  1 commit since {base[:12]}\n"
+        "  1 changed file: foo\n"
+        '  2 new files: new model.py, "odd\\"name\\n"\n'
+    )
+
+
+def test_push_names_a_few_files_and_all_of_them_with_verbose(lab: Lab) -> None:
+    for number in range(6):
+        lab.write(f"new{number}", b"n\n")
+    err = lab.ghost("push").err
+    assert "  6 new files: new0, new1, new2, new3 and 2 more\n" in err
+    assert "new0, new1, new2, new3, new4, new5\n" in lab.ghost("push", "-v").err
+
+
+def test_a_push_of_what_is_there_says_so(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    first = lab.ghost("push")
+    again = lab.ghost("push")
+    assert again.out == first.out
+    assert again.err == f"already in {lab.ghost_url}:\n  1 changed file: foo\n"
+
+
+def test_commits_that_are_there_already_are_told_from_the_diff_that_is_new(lab: Lab) -> None:
+    lab.commit("Empty")
+    lab.ghost("push").ok()
+    lab.write("foo", b"b\n")
+    assert "  1 commit since " in (err := lab.ghost("push").err)
+    assert " (already there)\n" in err
+
+
+def test_a_push_without_changes_says_so(lab: Lab) -> None:
+    done = lab.ghost("push")
+    assert done.ok() == f"{lab.head()} {lab.tree_of()}"
+    assert "  nothing but the base commit: no file differs from it\n" in done.err
+
+
+def test_a_dry_run_prints_what_a_push_would_print_and_sends_nothing(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    done = lab.ghost("push", "-n")
+    assert done.ok() == f"{lab.head()} {lab.tree_of()}"
+    assert done.err.startswith(f"would send to {lab.ghost_url}:\n")
+    assert lab.ghost_refs() == []
+
+
+def test_the_embedded_repository_is_introduced_once(lab: Lab) -> None:
+    home = lab.sandbox.root
+    first = lab.sandbox.ghost("push", cwd=lab.laptop).err
+    assert "git config --global ghost.repo URL" in first
+    assert re.search(rf"^sent to {re.escape(str(home))}/.*/ghosts.git:$", first, re.MULTILINE)
+    assert "ghost.repo" not in lab.sandbox.ghost("push", cwd=lab.laptop).err
+
+
+def test_quiet_leaves_warnings_and_data(lab: Lab) -> None:
+    lab.write("new", b"n\n")
+    done = lab.ghost("push", "-q", "--no-untracked")
+    assert HEX.match(done.ok())
+    assert done.err == "warning: new files not sent (--no-untracked):\n  new\n"
+
+
+def test_a_warning_names_eight_paths_and_all_of_them_with_verbose(lab: Lab) -> None:
+    for number in range(10):
+        lab.write(f"new{number}", b"n\n")
+    err = lab.ghost("push", "--no-untracked").err
+    assert err.endswith("  new7\n  … and 2 more\n")
+    assert lab.ghost("push", "--no-untracked", "-v").err.endswith("  new8\n  new9\n")
+
+
+def test_push_as_json(lab: Lab) -> None:
+    base = lab.head()
+    head = lab.commit("Empty")
+    lab.write("foo", b"b\n")
+    lab.write(b"caf\xe9", b"n\n")
+    done = lab.ghost("push", "--json")
+    tree = lab.tree_of()
+    assert json.loads(done.out) == {
+        "hash": tree,
+        "base": head,
+        "ghosts": [
+            {
+                "kind": "commits",
+                "base": base,
+                "to": head,
+                "ref": f"refs/heads/ghost/{base}-{head}",
+                "new": True,
+            },
+            {
+                "kind": "diff",
+                "base": head,
+                "to": tree,
+                "ref": f"refs/heads/ghost/{head}/{tree}",
+                "new": True,
+            },
+        ],
+        "repo": lab.ghost_url,
+        "head": head,
+        "remote_base": base,
+        "source": lab.source_url,
+        "commits": 1,
+        "changed": ["foo"],
+        "untracked": ["caf\udce9"],
+        "notices": [],
+        "dry_run": False,
+    }
+
+
+def test_verbose_shows_the_git_commands_without_credentials(lab: Lab) -> None:
+    url = "https://user:hunter2@127.0.0.1:1/ghosts.git"
+    err = lab.sandbox.ghost("push", "-v", "--ghost-repo", url, cwd=lab.laptop).err
+    assert re.search(r"^\+ git rev-parse ", err, re.MULTILINE)
+    assert re.search(r"^\+ git .*push .*https://127.0.0.1:1/ghosts.git", err, re.MULTILINE)
+    assert "hunter2" not in err
+
+
+# --- pull and clone ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pushed(lab: Lab) -> str:
+    """The hash of a laptop's working tree with one commit, one change and one new file."""
+    lab.write("foo", b"b\n")
+    lab.commit("Say b")
+    lab.write("foo", b"c\n")
+    lab.write("new", b"n\n")
+    return lab.ghost("push").ok().split()[-1]
+
+
+def test_pull_prints_nothing_on_stdout_and_tells_what_it_did(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod")
+    done = lab.ghost("pull", pushed, at=pod)
+    assert done.ok() == ""
+    assert done.err == (
+        f"pulled {pushed}: 2 files changed\n  branch main was fast-forwarded to {lab.head()}\n"
+    )
+    assert lab.tree_of(pod) == pushed
+    assert lab.ghost("pull", pushed, at=pod).err == f"pulled {pushed}: 0 files changed\n"
+
+
+def test_pull_tells_when_it_detached_head(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod", "--depth=1")
+    lab.commit("Elsewhere", at=pod)
+    err = lab.ghost("pull", pushed, at=pod).err
+    assert f"  HEAD is detached at {lab.head()}\n" in err
+
+
+def test_pull_warns_of_untracked_files(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod")
+    lab.write("stray", b"s\n", at=pod)
+    done = lab.ghost("pull", "-q", pushed, at=pod)
+    assert done.err == ("warning: 1 untracked file here, not part of what was pulled:\n  stray\n")
+
+
+def test_what_pull_set_aside_comes_back_as_it_says(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod")
+    lab.write("README", b"mine\n", at=pod)
+    assert "README" in lab.ghost("pull", pushed, at=pod).fails(5)
+    err = lab.ghost("pull", "--force", pushed, at=pod).err
+    (look,) = re.findall(r"git (diff HEAD \S+)$", err, re.MULTILINE)
+    (back,) = re.findall(r"git (stash apply \S+)$", err, re.MULTILINE)
+    assert "+mine" in lab.sandbox.text(*look.split(), cwd=pod)
+    lab.sandbox.git(*back.split(), cwd=pod)
+    assert (pod / "README").read_bytes() == b"mine\n"
+
+
+def test_pull_names_submodules_that_are_left(lab: Lab) -> None:
+    lab.sandbox.config("protocol.file.allow", "always")
+    add = ("submodule", "--quiet", "add", "--", lab.source_url, "lib")
+    lab.sandbox.git(*add, cwd=lab.laptop)
+    pushed = lab.ghost("push").ok().split()[-1]
+    err = lab.ghost("pull", "-q", pushed, at=lab.fresh_clone("pod")).err
+    assert err == "warning: 1 submodule to be updated:\n  lib\nhint: git submodule update --init\n"
+
+
+def test_pull_as_json(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod")
+    lab.write("stray", b"s\n", at=pod)
+    told = json.loads(lab.ghost("pull", "--json", pushed, at=pod).out)
+    assert told["hash"] == told["tree"] == pushed
+    assert told["base"] == lab.head()
+    assert (told["changed"], told["untracked"], told["verified"]) == (2, ["stray"], True)
+    assert (told["head"], told["branch"], told["backup"]) == ("branch", "main", "")
+
+
+def test_clone_prints_nothing_on_stdout_and_says_where(lab: Lab, pushed: str) -> None:
+    place = lab.sandbox.root / "place"
+    place.mkdir()
+    done = lab.ghost("clone", pushed, "w", at=place)
+    assert done.ok() == ""
+    assert done.err.startswith(f"pulled {pushed} into {place}/w: ")
+    assert lab.tree_of(place / "w") == pushed
+    told = json.loads(lab.ghost("clone", pushed, "--json", at=place).out)
+    assert told["directory"] == str(place / "source")
+    assert (told["pulled"]["hash"], told["pulled"]["head"]) == (pushed, "detached")
+
+
+# --- show and diff -------------------------------------------------------------------------------
+
+
+def test_show_prints_the_stored_patches_byte_for_byte(lab: Lab) -> None:
+    base = lab.head()
+    lab.write("foo", b"caf\xe9\r\n\x00")
+    lab.commit("Binary")
+    lab.write("foo", b"more\r\n")
+    tree = lab.ghost("push").ok().split()[-1]
+    diff = lab.sandbox.git("show", f"ghost/{lab.head()}/{tree}:local-mod.patch", cwd=lab.ghost_repo)
+    commits = lab.sandbox.git(
+        "show", f"ghost/{base}-{lab.head()}:commits.patch", cwd=lab.ghost_repo
+    )
+    assert lab.ghost("show", tree).out == diff
+    assert lab.ghost("show", "diff", lab.head(), tree).out == diff
+    assert lab.ghost("show", "commits", base, lab.head()).out == commits
+    assert lab.ghost("show", "all", base, lab.head(), tree).out == commits + diff
+
+
+def test_diff_compares_the_working_tree_commits_and_ghosts(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    tree = lab.ghost("push").ok().split()[-1]
+    patch = lab.ghost("diff").out
+    assert b"\n-a\n+b\n" in patch
+    assert lab.ghost("diff", "HEAD").out == lab.ghost("diff", "HEAD", tree).out == patch
+    assert lab.ghost("diff", tree).out == b""
+    assert b"\n-b\n+a\n" in lab.ghost("diff", tree, "HEAD").out
+
+
+# --- list and delete -----------------------------------------------------------------------------
+
+HEADERS = {
+    "commits": ("Local Base Branches:", "Remote Base", "Local Base"),
+    "diff": ("Local Mod Branches:", "Local Base", "Local Mod"),
+}
+
+
+def table(kind: str, rows: list[str], did: str = "") -> str:
+    """A list as v0.1 prints it."""
+    title, left, right = HEADERS[kind]
+    lines = [did + title, "", f"{left:<40} {right:<40}", *rows, ""]
+    return "".join(f"{line}\n" for line in lines)
+
+
+@pytest.fixture
+def ghosts(lab: Lab) -> dict[str, list[str]]:
+    """Two diff ghosts and a commits ghost: the rows of their lists."""
+    base = lab.head()
+    lab.write("foo", b"b\n")
+    rows = [lab.ghost("push").ok()]
+    lab.commit("Say b")
+    lab.write("foo", b"c\n")
+    commits, diff = lab.ghost("push").ok().splitlines()
+    assert commits == f"{base} {lab.head()}"
+    return {"commits": [commits], "diff": sorted([*rows, diff])}
+
+
+def test_list_prints_what_v01_prints(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    diffs, commits = table("diff", ghosts["diff"]), table("commits", ghosts["commits"])
+    assert lab.ghost("list").out.decode() == diffs
+    assert lab.ghost("list", "diff").out.decode() == diffs
+    assert lab.ghost("list", "commits").out.decode() == commits
+    assert lab.ghost("list", "all").out.decode() == commits + diffs
+    assert lab.ghost("list").err == ""
+
+
+def test_list_without_headers_prints_rows_alone(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    rows = [*ghosts["commits"], *ghosts["diff"]]
+    done = lab.ghost("list", "all", "--no-headers")
+    assert done.out.decode() == "".join(f"{row}\n" for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("output", "column", "title"), [("only-from", 0, "Local Base"), ("only-to", 1, "Local Mod")]
+)
+def test_list_prints_one_column(
+    lab: Lab, ghosts: dict[str, list[str]], output: str, column: int, title: str
+) -> None:
+    cells = "".join(f"{row.split()[column]}\n" for row in ghosts["diff"])
+    done = lab.ghost("list", "-o", output)
+    assert done.out.decode() == f"Local Mod Branches:\n\n{title:<40}\n{cells}\n"
+    assert lab.ghost("list", "--output", output, "--no-headers").out.decode() == cells
+
+
+def test_list_takes_globs_for_both_ends(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    row = ghosts["diff"][0]
+    base, tree = row.split()
+    for args in ("--from", f"{base[:9]}*"), ("--to", tree), ("--from=*", f"--to={tree[:20]}*"):
+        assert lab.ghost("list", "--no-headers", *args).out.decode() == f"{row}\n"
+    assert lab.ghost("list", "--no-headers", "--to", "0000*").out == b""
+
+
+def test_an_empty_ghost_repository_lists_as_empty_tables(lab: Lab) -> None:
+    assert lab.ghost("list", "all").out.decode() == table("commits", []) + table("diff", [])
+
+
+def test_list_works_outside_any_repository(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    done = lab.ghost("list", at=lab.sandbox.root)
+    assert done.out.decode() == table("diff", ghosts["diff"])
+
+
+def test_list_as_json(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    told = json.loads(lab.ghost("list", "all", "--json").out)
+    rows = [f"{ghost['base']} {ghost['to']}" for ghost in told]
+    assert rows == [*ghosts["commits"], *ghosts["diff"]]
+    assert [ghost["kind"] for ghost in told] == ["commits", "diff", "diff"]
+    for ghost in told:
+        assert lab.sandbox.text("rev-parse", ghost["ref"], cwd=lab.ghost_repo) == ghost["commit"]
+
+
+def test_delete_prints_what_it_deleted(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    row = ghosts["diff"][0]
+    base, tree = row.split()
+    done = lab.ghost("delete", "--from", base, "--to", tree)
+    assert done.out.decode() == table("diff", [row], "Deleted ")
+    assert done.err == "deleted 1 ghost\n"
+    assert len(lab.ghost_refs()) == 2
+    done = lab.ghost("delete", "all", "--all")
+    rest = table("commits", ghosts["commits"], "Deleted ")
+    assert done.out.decode() == rest + table("diff", ghosts["diff"][1:], "Deleted ")
+    assert lab.ghost_refs() == []
+
+
+def test_delete_takes_hashes(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    row = ghosts["diff"][1]
+    done = lab.ghost("delete", f"{row.split()[1][:10]}\n", "--no-headers")
+    assert done.out.decode() == f"{row}\n"
+    assert len(lab.ghost_refs()) == 2
+    lab.ghost("delete", row.split()[1]).fails(3)
+
+
+def test_a_dry_run_of_delete_deletes_nothing(lab: Lab, ghosts: dict[str, list[str]]) -> None:
+    done = lab.ghost("delete", "--dry-run")
+    assert done.out.decode() == table("diff", ghosts["diff"], "Deleted ")
+    assert done.err == "would delete 2 ghosts\n"
+    assert len(lab.ghost_refs()) == 3
+
+
+# --- doctor, version -----------------------------------------------------------------------------
+
+
+def test_doctor_prints_a_table_and_succeeds_when_all_is_well(lab: Lab) -> None:
+    lines = lab.ghost("doctor").ok().splitlines()
+    assert all(re.match(r"ok    \S.*  \S", line) for line in lines)
+    assert any(lab.ghost_url in line for line in lines)
+
+
+def test_doctor_fails_when_something_is_wrong(lab: Lab) -> None:
+    done = lab.ghost("doctor", "--ghost-repo", lab.sandbox.root / "none.git")
+    assert done.code == 1
+    assert b"\nfail  ghost repository  " in done.out
+
+
+def test_version_is_on_stdout(sandbox: Sandbox) -> None:
+    assert re.fullmatch(r"git-ghost \d+\.\d+\.\d+\S*\n", sandbox.ghost("version").out.decode())
+
+
+def test_git_finds_the_command(lab: Lab, tmp_path: Path) -> None:
+    lab.write("foo", b"b\n")
+    env = {"GIT_GHOST_REPO": lab.ghost_url}
+    git = lab.sandbox.run("git", "ghost", "push", cwd=lab.laptop, env=env)
+    alone = lab.sandbox.run("git-ghost", "push", "--src-dir", lab.laptop, cwd=tmp_path, env=env)
+    assert git.ok() == alone.ok() == f"{lab.head()} {lab.tree_of()}"
