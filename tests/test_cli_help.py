@@ -184,7 +184,7 @@ def complete_in_bash(lab: Lab, *words: str, through_git: bool = False) -> list[s
     else:
         call = 'COMP_WORDS=("$@"); COMP_CWORD=$(($#-1)); _git_ghost_alone'
     code = f'. "$0"; {call}; printf "%s\\n" "${{COMPREPLY[@]}}"'
-    argv = ["bash", "--norc", "-c", code, script, "git-ghost", *words]
+    argv = ("bash", "--norc", "-c", code, str(script), "git-ghost", *words)
     env = {"GIT_GHOST_REPO": lab.ghost_url}
     return lab.sandbox.run(*argv, cwd=lab.laptop, env=env).ok().split()
 

@@ -62,7 +62,7 @@ def test_the_first_git_is_started_before_anything_heavy_is_loaded(lab: Lab, name
     modules = loaded(lab, FIRST_GIT, name, *args)
     assert "git_ghost.sync" in modules
     roots = {module.split(".")[0] for module in modules}
-    assert roots.isdisjoint({"rich", "dulwich", "yaml", "json", "http", "asyncio"})
+    assert roots.isdisjoint({"rich", "dulwich", "yaml", "http", "asyncio"})
     commands = {module for module in ours(modules) if module.startswith("git_ghost.cli.")}
     loaded_commands = {module.rpartition(".")[2] for module in commands} & set(COMMANDS)
     assert loaded_commands == {name}
