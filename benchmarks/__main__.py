@@ -32,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "snapshot": snapshot,
     "memory": memory,
 }
+_WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-"))}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,13 +53,14 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("--rounds must be at least 1")
     cache = HERE / ".cache"
     scratch = Path(tempfile.mkdtemp(prefix="git-ghost-benchmarks-"))
-    programs = find_programs(cache)
+    chosen = options.only or list(BENCHMARKS)
+    programs = find_programs(cache, v01=bool(_WITH_V01.intersection(chosen)))
     bench = Bench(cache, scratch, programs, options.rounds)
     start = time.monotonic()
     reports: dict[str, Report] = {}
     missing: list[str] = []
     try:
-        for name in options.only or BENCHMARKS:
+        for name in chosen:
             print(f"{time.monotonic() - start:5.0f} s  {name}", file=sys.stderr, flush=True)
             try:
                 reports[name] = BENCHMARKS[name](bench)

@@ -6,6 +6,7 @@ Everything comes from seeded random numbers, so each machine measures with the s
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import random
 import shutil
@@ -17,7 +18,7 @@ COMMITS = 6_500
 FILES = 1_500
 _LINES = 330
 """Of an average file; with about 41 bytes each, the tree comes to 20 MB."""
-_FORMAT = "1"
+_FORMAT = "2"
 """Of the generated data; another one makes the cache start afresh."""
 
 _WORDS = (
@@ -160,14 +161,19 @@ def _ghost_stream(rng: random.Random, count: int) -> Iterator[bytes]:
 
 
 def _patch(rng: random.Random) -> bytes:
-    path = f"src/part{rng.randrange(40)}/module_{rng.randrange(FILES)}.py"
-    head = f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n"
-    hunks = []
-    for _ in range(rng.randint(1, 6)):
-        start = rng.randrange(1, 400)
-        hunks.append(f"@@ -{start},7 +{start},7 @@\n")
-        hunks += [f"{sign}{_line(rng)}\n" for sign in "   -+   "]
-    return (head + "".join(hunks)).encode()
+    """Return what a run's changes look like: half of them below 3 KB, 7 KB on average."""
+    size = rng.lognormvariate(math.log(3_000), 1.3)
+    parts: list[str] = []
+    length = 0
+    while length < size:
+        path = f"src/part{rng.randrange(40)}/module_{rng.randrange(FILES)}.py"
+        part = f"diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n"
+        for start in sorted(rng.sample(range(1, 4_000, 10), rng.randint(1, 6))):
+            lines = "".join(f"{sign}{_line(rng)}\n" for sign in "   -+   ")
+            part += f"@@ -{start},7 +{start},7 @@\n{lines}"
+        parts.append(part)
+        length += len(part)
+    return "".join(parts).encode()
 
 
 def _import_many(repository: Path, count: int) -> None:

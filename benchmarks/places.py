@@ -13,11 +13,12 @@ from pathlib import Path
 
 from benchmarks import data
 from benchmarks.harness import Bench
-from benchmarks.programs import FLOOR, OURS
+from benchmarks.programs import FLOOR, OURS, Programs
 from tests.support.relay import Relay
 from tests.support.sandbox import Sandbox
 from tests.support.servers import PathServer, Server
 from tests.support.ssh import SshServer
+from tests.support.v01 import V01
 
 DELAY_MS = 10.0
 """Each way: a round trip of 20 ms, as to a server in the same country."""
@@ -57,6 +58,11 @@ class Place:
         """Return how many ghosts were pushed since the last `forget_new`."""
         refs = self.server.root / self.ghosts_of(who) / "refs/heads/ghost"
         return sum(path.is_file() for path in refs.rglob("*"))
+
+    def run_v01(self, programs: Programs, *args: str, cwd: Path) -> str:
+        """Run a command of v0.1.5 with its own ghost repository; return what it prints."""
+        env = {**self.sandbox.env, **ghost_env(self.url(self.ghosts_of(programs.v01_name)))}
+        return V01(env, programs.v01).run(*args, cwd=cwd).ok()
 
     def laptop(self, name: str = "laptop") -> Laptop:
         """Clone the source, completely, without the network's help."""

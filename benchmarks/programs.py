@@ -16,17 +16,19 @@ V01_MODULE = "github.com/pfnet-research/git-ghost@v0.1.5"
 
 @dataclass(frozen=True)
 class Programs:
-    """Command lines, to which arguments are added."""
+    """How to call them."""
 
     ours: tuple[str, ...]
-    v01: tuple[str, ...]
+    """The command line, to which arguments are added."""
+    v01: str | None
+    """v0.1.5's program; None: its git commands are run by this process."""
     v01_name: str
     """What the tables call v0.1.5: whether it is the program or its git commands only."""
     notes: tuple[str, ...]
 
 
-def find_programs(cache: Path) -> Programs:
-    """Look for what is installed; v0.1.5 is built below `cache` where Go can do that."""
+def find_programs(cache: Path, *, v01: bool) -> Programs:
+    """Look for what is installed; `v01`: v0.1.5 too, built below `cache` where Go can do that."""
     notes = []
     script = Path(sys.executable).parent / "git-ghost"
     if script.exists():
@@ -34,15 +36,16 @@ def find_programs(cache: Path) -> Programs:
     else:
         ours = (sys.executable, "-m", "git_ghost")
         notes.append("git-ghost is not installed: `python -m git_ghost` was timed instead.")
+    if not v01:
+        return Programs(ours, None, "v0.1.5", tuple(notes))
     binary, why = _v01_binary(cache)
     if binary:
-        return Programs(ours, (str(binary),), "v0.1.5", tuple(notes))
+        return Programs(ours, str(binary), "v0.1.5", tuple(notes))
     notes.append(
-        f"v0.1.5 itself could not be had ({why}): a replay of its git commands was timed instead,"
-        " which leaves out the time of its own process."
+        f"v0.1.5 itself could not be had ({why}): its git commands were run in its place, which"
+        " leaves out the time of its own process."
     )
-    replay = (sys.executable, "-m", "tests.support.v01")
-    return Programs(ours, replay, "v0.1.5 (its git commands replayed)", tuple(notes))
+    return Programs(ours, None, "v0.1.5 (its git commands replayed)", tuple(notes))
 
 
 def _v01_binary(cache: Path) -> tuple[Path | None, str]:

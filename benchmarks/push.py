@@ -66,17 +66,22 @@ def _contenders(
         sandbox.git("push", "--quiet", url, f"{commit}:{ref}", cwd=laptop.path)
         assert here.count_new(FLOOR) == 1
 
-    def tool(who: str, command: tuple[str, ...]) -> None:
-        env = ghost_env(here.url(here.ghosts_of(who)))
-        said = sandbox.run(*command, "push", cwd=laptop.path, env=env).ok()
+    def ours() -> None:
+        env = ghost_env(here.url(here.ghosts_of(OURS)))
+        said = sandbox.run(*programs.ours, "push", cwd=laptop.path, env=env).ok()
         assert said.split()[0] == laptop.head, said
-        assert here.count_new(who) == 1
+        assert here.count_new(OURS) == 1
+
+    def old() -> None:
+        said = here.run_v01(programs, "push", "diff", cwd=laptop.path)
+        assert said.split()[0] == laptop.head, said
+        assert here.count_new(v01) == 1
 
     v01 = programs.v01_name
     return [
-        Contender(OURS, lambda: tool(OURS, programs.ours), lambda: prepare(OURS)),
+        Contender(OURS, ours, lambda: prepare(OURS)),
         Contender(FLOOR, floor, lambda: prepare(FLOOR)),
-        Contender(v01, lambda: tool(v01, programs.v01), lambda: prepare(v01), v01_rounds),
+        Contender(v01, old, lambda: prepare(v01), v01_rounds),
     ]
 
 

@@ -156,8 +156,7 @@ class _Cloning:
         sandbox, target, wanted = self._here.sandbox, self._target, self._wanted
         sandbox.git("clone", "--quiet", self._here.source, target)
         sandbox.git("checkout", "--quiet", "--detach", wanted.base, cwd=target)
-        env = ghost_env(self._here.url("v01.git"))
-        sandbox.run(*self._programs.v01, "pull", wanted.hash, cwd=target, env=env).ok()
+        self._here.run_v01(self._programs, "pull", "diff", "HEAD", wanted.hash, cwd=target)
 
 
 def _race_pulls(bench: Bench, here: Place, rounds: int, v01_rounds: int) -> Times:
@@ -176,11 +175,10 @@ class _Pulling:
 
     def contenders(self, v01_rounds: int) -> list[Contender]:
         v01 = self._programs.v01_name
-        ours, old = self._programs.ours, self._programs.v01
         return [
-            Contender(OURS, lambda: self._tool("ours.git", ours), self._prepare),
+            Contender(OURS, self._ours, self._prepare),
             Contender(FLOOR, self._floor, self._prepare),
-            Contender(v01, lambda: self._tool("v01.git", old), self._prepare, v01_rounds),
+            Contender(v01, self._v01, self._prepare, v01_rounds),
         ]
 
     def _prepare(self) -> None:
@@ -192,10 +190,15 @@ class _Pulling:
             shutil.rmtree(path / ".git/git-ghost")
         settle(sandbox, path)
 
-    def _tool(self, name: str, command: tuple[str, ...]) -> None:
-        env = ghost_env(self._here.url(name))
-        sandbox = self._here.sandbox
-        sandbox.run(*command, "pull", self._wanted.hash, cwd=self._path, env=env).ok()
+    def _ours(self) -> None:
+        env = ghost_env(self._here.url("ours.git"))
+        command = (*self._programs.ours, "pull", self._wanted.hash)
+        self._here.sandbox.run(*command, cwd=self._path, env=env).ok()
+        assert (self._path / "notes.md").exists()
+
+    def _v01(self) -> None:
+        words = ("pull", "diff", "HEAD", self._wanted.hash)
+        self._here.run_v01(self._programs, *words, cwd=self._path)
         assert (self._path / "notes.md").exists()
 
     def _floor(self) -> None:
