@@ -149,9 +149,10 @@ def test_no_git_at_all_is_a_sentence(lab: Lab) -> None:
 def keeping_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a run of the command line changes in a process."""
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
@@ -180,7 +181,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (OSError(errno.ENOSPC, "No space left on device", "/p"), 1, "error: no space left on de"),
         (PermissionError(errno.EACCES, "Permission denied", "/p"), 1, "error: permission denied"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
-        (failure.Terminated(), 143, "error: terminated\n"),
+        (failure.Terminated(signal.SIGTERM), 143, "error: terminated\n"),
         (BrokenPipeError(), 141, ""),
     ],
 )
@@ -227,7 +228,9 @@ def test_a_bug_is_told_in_full_where_no_file_can_be_written(
 # --- signals and streams -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
 def test_a_signal_ends_it_and_nothing_temporary_stays(
     lab: Lab, number: signal.Signals, code: int
 ) -> None:
@@ -285,6 +288,14 @@ def test_it_works_with_every_standard_stream_closed(lab: Lab) -> None:
     command = f"{sys.executable} -m git_ghost push --ghost-repo {lab.ghost_url} <&- >&- 2>&-"
     assert lab.sandbox.run("sh", "-c", command, cwd=lab.laptop).code == 0
     assert re.search(r"/[0-9a-f]{40}$", lab.ghost_refs()[0])
+
+
+def test_a_folder_whose_name_is_no_text_is_no_problem(lab: Lab) -> None:
+    folder = lab.sandbox.root / os.fsdecode(b"caf\xe9")
+    lab.laptop.rename(folder)
+    done = lab.sandbox.ghost("doctor", cwd=folder, env={"PYTHONUTF8": "0", "LC_ALL": "C.UTF-8"})
+    assert b"repository" in done.out
+    assert done.code == 0, done.err
 
 
 def test_git_is_told_not_to_ask_where_nobody_can_answer(lab: Lab) -> None:

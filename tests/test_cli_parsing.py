@@ -38,7 +38,7 @@ def calling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calling]:
         monkeypatch.setattr(git_ghost.sync, name, record)
     monkeypatch.setattr(failure, "_report", lambda *_: failure.BUG)
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
-    before = signal.getsignal(signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
 
     def run(*args: str) -> Call:
         assert failure.run(cli, args) == failure.BUG
@@ -47,7 +47,8 @@ def calling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calling]:
         return call
 
     yield run
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@
 0         done
 1 to 7    as :mod:`git_ghost.errors` draws them (2: also click's usage errors)
 70        a bug in git ghost; a file with the traceback is left behind
-130, 143  interrupted (^C), terminated
+130       interrupted (^C); 129, 143: terminated
 141       nobody read the output to its end
 ========  ===========================================================
 """
@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -39,12 +40,18 @@ _SURROUNDINGS = frozenset(
 
 
 class Terminated(BaseException):
-    """SIGTERM, as an exception: everything temporary is cleaned up on the way out."""
+    """SIGTERM or SIGHUP, as an exception: what is temporary is cleaned up on the way out."""
+
+    def __init__(self, number: int = signal.SIGTERM) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def run(cli: click.Group, args: Sequence[str]) -> int:
     """Run the command the arguments name; its exit code. Nothing but SystemExit gets past this."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup, SIGHUP is ignored
+            signal.signal(number, _terminate)
     _fill_standard_streams()
     _prompt_nobody()
     try:
@@ -60,9 +67,9 @@ def run(cli: click.Group, args: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         complain("interrupted")
         return 128 + signal.SIGINT
-    except Terminated:
+    except Terminated as e:
         complain("terminated")
-        return 128 + signal.SIGTERM
+        return 128 + e.number
     except click.ClickException as e:
         return _explain_usage(e)
     except Exception as e:
@@ -82,8 +89,9 @@ def _invoke(cli: click.Group, args: Sequence[str]) -> int:
     return 0
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_IGN)  # cleaning up is not to be interrupted in its turn
+    raise Terminated(number)
 
 
 def _fill_standard_streams() -> None:
@@ -92,6 +100,8 @@ def _fill_standard_streams() -> None:
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # the lowest free descriptor, which is this one
             setattr(sys, name, open(descriptor, "w" if descriptor else "r"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr has it: a path may be no text
 
 
 def _prompt_nobody() -> None:

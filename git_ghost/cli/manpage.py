@@ -76,7 +76,8 @@ EXIT_CODES = (
     ("6", "Verification failed: what was rebuilt is not what the hash promises."),
     ("7", "Network or access: a host, credentials, permissions, a lost connection."),
     ("70", "A bug in git ghost. The message names a file that tells what happened."),
-    ("130, 143", "Interrupted (SIGINT), or terminated (SIGTERM). Temporary files are gone."),
+    ("130", "Interrupted (SIGINT). Temporary files are gone, as in the next case."),
+    ("129, 143", "Terminated (SIGHUP, SIGTERM)."),
     ("141", "Nobody read the output to its end (SIGPIPE)."),
 )
 
@@ -137,12 +138,12 @@ def _lines() -> Iterator[str]:
     for name, command in commands:
         yield f".SS {name}"
         yield from _text(_paragraphs(command))
-        yield from _options(command, root, everywhere=False)
+        yield from _options(command, everywhere=False)
     yield ".SH OPTIONS"
     yield "These are taken before and after the name of a command. They end at \\fB\\-\\-\\fR. What"
     yield "stands in brackets is the variable of the environment and the setting of"
     yield "\\fBgit config\\fR that say the same, and the default."
-    yield from _options(cli, root, everywhere=True)
+    yield from _options(cli, everywhere=True)
     yield ".SH CONFIGURATION"
     yield "An option goes before a variable of the environment, and that before these settings of"
     yield "\\fBgit config\\fR:"
@@ -190,23 +191,23 @@ def _text(paragraphs: Iterable[str]) -> Iterator[str]:
             yield from _guarded(_inline(" ".join(paragraph.split("\n"))))
 
 
-def _options(command: click.Command, ctx: click.Context, *, everywhere: bool) -> Iterator[str]:
+def _options(command: click.Command, *, everywhere: bool) -> Iterator[str]:
     for param in command.params:
         if not isinstance(param, click.Option) or param.hidden:
             continue
         if is_global(param) is not everywhere:
             continue
         names = [f"\\fB{_code(name)}\\fR" for name in (*param.opts, *param.secondary_opts)]
-        takes = "" if param.is_flag or param.count else f" \\fI{_value(param, ctx)}\\fR"
+        takes = "" if param.is_flag or param.count else f" \\fI{_code(_value(param))}\\fR"
         yield f".TP\n{', '.join(names)}{takes}"
         default = f" By default {param.default}." if param.show_default else ""
         yield from _guarded(_inline((param.help or "") + default))
 
 
-def _value(param: click.Option, ctx: click.Context) -> str:
+def _value(param: click.Option) -> str:
     if param.metavar is None and isinstance(param.type, click.Choice):
-        return _code("|".join(map(str, param.type.choices)))
-    return _code(param.make_metavar(ctx))
+        return "|".join(map(str, param.type.choices))
+    return param.metavar or "VALUE"
 
 
 def _list(entries: Iterable[tuple[str, str]]) -> Iterator[str]:
