@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.errors import GhostError
+from git_ghost.errors import GhostError, NoSuchBase
 from git_ghost.sync import Options, Pushed, clone, pull, push
 from tests.support.lab import Lab
 from tests.support.roundtrip import (
@@ -117,6 +117,35 @@ def test_a_cut_clone_fetches_a_base_it_does_not_have(lab: Lab, cut: list[str]) -
     pushed = push_untouched(lab)
     pull(pushed.hash, options(lab, pod))
     assert_exact(lab, pod, pushed, lab.disk_state())
+
+
+def test_an_older_base_comes_from_a_server_that_hands_out_branch_tips_only(lab: Lab) -> None:
+    history(lab)
+    lab.sandbox.git("switch", "--quiet", "--create", "from-older", "origin/main~1", cwd=lab.laptop)
+    lab.write("older", b"older\n")
+    lab.commit("On top of an older commit")
+    lab.sandbox.git("switch", "--quiet", "main", cwd=lab.laptop)
+    lab.sandbox.git("merge", "--quiet", "-m", "Merge", "from-older", cwd=lab.laptop)
+    work(lab, lab.laptop)
+    pushed = push_untouched(lab)
+    pod = clone_by(lab, "shallow", "--depth=1")
+    lab.sandbox.config("protocol.version", "0")
+    pull(pushed.hash, options(lab, pod))
+    assert_exact(lab, pod, pushed, lab.disk_state())
+    again = lab.sandbox.root / "cloned"
+    clone(pushed.hash, str(again), Options(repo=lab.ghost_url))
+    assert_exact(lab, again, pushed, lab.disk_state())
+
+
+def test_a_base_that_is_nowhere_is_named_by_a_server_of_any_protocol(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    head = lab.commit("Never sent")
+    lab.write("foo", b"c\n")
+    pushed = push_untouched(lab, what="diff")
+    for version in ("0", "1", "2"):
+        lab.sandbox.config("protocol.version", version)
+        with pytest.raises(NoSuchBase, match=head):
+            pull(pushed.hash, options(lab, lab.fresh_clone(f"pod{version}")))
 
 
 def test_a_shallow_clone_that_cannot_tell_its_commits_says_so(lab: Lab) -> None:

@@ -59,7 +59,8 @@ def finish_fetch_commits(
     """Wait for :func:`start_fetch_commits`; NoSuchBase when the source does not have a commit.
 
     A server that hands out branch tips only (protocol version 0 and
-    ``uploadpack.allowReachableSHA1InWant`` off) is asked for all its branches instead.
+    ``uploadpack.allowReachableSHA1InWant`` off) is asked for all its branches instead, back to
+    their beginnings: an older commit may be what a shallow clone lacks.
     """
     try:
         running.result()
@@ -69,7 +70,7 @@ def finish_fetch_commits(
             raise network.explain(e, source) from e
     inside = "+refs/heads/*:refs/git-ghost/base/*"
     try:
-        network.finish(network.fetch(place, source, [inside]), source)
+        network.finish(network.fetch(place, source, [inside], depth=_WHOLE), source)
     except (RemoteError, GhostError) as e:
         raise no_base(commits[0], source) from e
     finally:
@@ -81,6 +82,8 @@ def finish_fetch_commits(
 
 
 _HERE = {"GIT_NO_LAZY_FETCH": "1"}
+_WHOLE = 0x7FFFFFFF
+"""The depth git takes for all of the history, in a clone that is whole already too."""
 
 
 def _not_ours(said: str) -> bool:

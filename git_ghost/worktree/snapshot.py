@@ -74,6 +74,7 @@ def _notable(listing: bytes) -> Iterator[Entry]:
 def start_status(repository: Repository, env: dict[str, str]) -> Running:
     """Start the one look at the whole working tree, on a private index."""
     return Running(
+        "-c", "diff.orderFile=/dev/null",  # a missing one is fatal
         "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all",
         "--ignore-submodules=none", "--no-renames", "--no-ahead-behind",
         cwd=repository.work_tree, env=env,
