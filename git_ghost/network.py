@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
 from git_ghost.git import Environment, Progress, Running
 from git_ghost.model import redact
+from git_ghost.ssh import SharedConnections
 
 _FETCH = (
     "--no-tags",
@@ -44,14 +45,47 @@ _PUSH = (
 
 
 @dataclass(frozen=True)
+class Link:
+    """What the network commands of one call share: who hears about progress, ssh connections."""
+
+    progress: Progress | None = None
+    ssh: SharedConnections | None = None
+
+    def ahead(self, url: str) -> None:
+        """Begin to connect to ``url``, which will be needed."""
+        if self.ssh is not None:
+            self.ssh.ahead(url)
+
+    def __enter__(self) -> Link:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.ssh is not None:
+            self.ssh.close()
+
+
+@dataclass(frozen=True)
 class Place:
-    """Where a network command runs: a folder, its environment, who hears about progress."""
+    """Where a network command runs: a folder, its environment, and the call it belongs to."""
 
     cwd: str | None
     env: Environment
-    progress: Progress | None = None
+    link: Link = Link()
     keep: tuple[int, ...] = ()
     """Descriptors a fetch inherits: locks to be held until it has ended, even if we are killed."""
+
+
+def _env(place: Place, url: str) -> Environment:
+    """The environment for git to talk to ``url``: through the connection opened ahead, if any.
+
+    What ssh has said already, git need not be told again: raises RemoteError.
+    """
+    if place.link.ssh is None:
+        return place.env
+    variables, said = place.link.ssh.ready(url)
+    if said and any(re.search(cause.said, said) for cause in _CAUSES):
+        raise explain(GitFailed(("ssh",), 255, said), url)
+    return {**place.env, **variables}
 
 
 def fetch(
@@ -64,10 +98,10 @@ def fetch(
     args = [*_FETCH_CONFIG, *config, "fetch", *_FETCH]
     if depth:
         args.append(f"--depth={depth}")
-    args.append("--progress" if place.progress else "--quiet")
+    args.append("--progress" if place.link.progress else "--quiet")
     return Running(
         *args, "--", url, *refspecs,
-        cwd=place.cwd, env=place.env, progress=place.progress, keep=place.keep,
+        cwd=place.cwd, env=_env(place, url), progress=place.link.progress, keep=place.keep,
     )  # fmt: skip
 
 
@@ -82,7 +116,7 @@ def finish(running: Running, url: str) -> None:
 def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
     """The branches of ``url`` as (object id, full ref name); raises RemoteError."""
     running = Running(
-        "ls-remote", "--quiet", "--refs", "--heads", "--", url, cwd=place.cwd, env=place.env
+        "ls-remote", "--quiet", "--refs", "--heads", "--", url, cwd=place.cwd, env=_env(place, url)
     )
     try:
         out = running.result()
@@ -112,12 +146,12 @@ def push(
     when the session failed or the server refused a ref.
     """
     args = ["-c", "push.pushOption=", "-c", "push.negotiate=false", "push", *_PUSH]
-    args.append("--progress" if place.progress else "--no-progress")
+    args.append("--progress" if place.link.progress else "--no-progress")
     args += ["--dry-run"] * dry_run
     args += [f"--force-with-lease={u.ref}:{u.old}" for u in updates]
     running = Running(
         *args, "--", url, *(f"{u.new}:{u.ref}" for u in updates),
-        cwd=place.cwd, env=place.env, progress=place.progress,
+        cwd=place.cwd, env=_env(place, url), progress=place.link.progress,
     )  # fmt: skip
     out = running.result(ok=range(-128, 256))
     status, said = running.wait()

@@ -37,7 +37,7 @@ from git_ghost.model import (
     parse_ref,
     redact,
 )
-from git_ghost.network import Place, Update
+from git_ghost.network import Link, Place, Update
 from git_ghost.repository import Quarantine, Repository, quarantine
 
 
@@ -159,7 +159,7 @@ def send(
     quarantine: Quarantine,
     store: GhostRepository,
     ghosts: Mapping[Ghost, Oid],
-    progress: Progress | None,
+    link: Link,
 ) -> dict[Ghost, bool]:
     """Send ghosts from the quarantine in one session; for each, whether it is new there.
 
@@ -167,7 +167,7 @@ def send(
     """
     repository = quarantine.repository
     assert repository is not None
-    place = Place(repository.cwd, quarantine.env(), progress)
+    place = Place(repository.cwd, quarantine.env(), link)
     fates = network.push(
         place, store.url, [Update(ghost.ref, commit) for ghost, commit in ghosts.items()]
     )
@@ -182,11 +182,11 @@ class Listed:
     commit: Oid
 
 
-def place_of(repository: Repository | None, progress: Progress | None = None) -> Place:
+def place_of(repository: Repository | None, link: Link = Link()) -> Place:
     """Where commands about a ghost repository run: in the user's repository, if there is one."""
     if repository is None:
-        return Place(None, environment(foreign=True), progress)
-    return Place(repository.cwd, repository.env(), progress)
+        return Place(None, environment(foreign=True), link)
+    return Place(repository.cwd, repository.env(), link)
 
 
 def list_ghosts(place: Place, store: GhostRepository) -> list[Listed]:
@@ -219,7 +219,7 @@ def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> li
         with quarantine(None) as private:
             git_dir = private.bare("outbox", format_of(ghosts[0].commit))
             env = environment(foreign=True, GIT_DIR=git_dir)
-            return delete(Place(git_dir, env, place.progress), store, ghosts)
+            return delete(Place(git_dir, env, place.link), store, ghosts)
     gone = []
     for start in range(0, len(ghosts), 500):  # a command line has a bounded length
         some = ghosts[start : start + 500]
@@ -274,7 +274,7 @@ class Inbox:
         quarantine: Quarantine,
         store: GhostRepository,
         object_format: str,
-        progress: Progress | None = None,
+        link: Link = Link(),
     ) -> None:
         self.store = store
         self.git_dir = quarantine.bare(f"inbox-{object_format}-{id(self):x}", object_format)
@@ -285,7 +285,7 @@ class Inbox:
             cwd = quarantine.repository.cwd
             for variable in CONFIGURATION:  # is in the inbox's own configuration already
                 self.env.pop(variable, None)
-        self.place = Place(cwd, self.env, progress)
+        self.place = Place(cwd, self.env, link)
 
     def start(self, refspecs: Sequence[str]) -> Running:
         """Start fetching refs of the ghost repository; hand the result to :meth:`finish`."""

@@ -65,11 +65,17 @@ def clone(
         )
     base = base.strip().lower() if base is not None else None
     context = context_anywhere(replace(options, directory=None), inside=False)
-    with quarantine(None, options.working_dir) as outside, contextlib.ExitStack() as stack:
+    with (
+        context.link,
+        quarantine(None, options.working_dir) as outside,
+        contextlib.ExitStack() as stack,
+    ):
+        for url in (context.store().url, context.settings.source):
+            context.link.ahead(url)
         if directory is not None and base is not None and (known := context.settings.source):
             target, source = os.path.abspath(directory), Source(known, depth)
             repository, lock = stack.enter_context(_made(target, known, format_of(base)))
-            place = Place(repository.cwd, repository.env(), options.progress, (lock,))
+            place = Place(repository.cwd, repository.env(), context.link, (lock,))
             with _ahead(place, source, base):
                 inbox, wanted = _fetch_ghost(context, outside, hash, base)
         else:
@@ -117,7 +123,7 @@ def _fetch_ghost(
         listed = store.list_ghosts(store.place_of(None), context.store())
         target = store.resolve_prefix(listed, target)
     object_format = format_of(target)
-    inbox = Inbox(outside, context.store(object_format), object_format, context.options.progress)
+    inbox = Inbox(outside, context.store(object_format), object_format, context.link)
     return inbox, find(inbox, context, target, base, "auto")
 
 

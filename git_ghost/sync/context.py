@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from git_ghost.config import GitConfig, Settings
 from git_ghost.errors import NoRepository
-from git_ghost.git import Progress
+from git_ghost.git import Progress, environment
+from git_ghost.network import Link
 from git_ghost.repository import Repository, global_config, open_repository
+from git_ghost.ssh import SharedConnections
 from git_ghost.store import GhostRepository, ghost_repository
 
 
@@ -61,6 +63,8 @@ class Context:
     repository: Repository | None
     config: GitConfig
     settings: Settings
+    link: Link = Link()
+    """What talks to servers; used as a context manager by the use cases that open it ahead."""
 
     @property
     def here(self) -> Repository:
@@ -84,7 +88,8 @@ def open_context(options: Options) -> Context:
     settings = Settings.resolve(
         options.flags, options.environ, repository.config, repository.work_tree
     )
-    return Context(options, repository, repository.config, settings)
+    link = Link(options.progress, SharedConnections(repository.config, repository.env()))
+    return Context(options, repository, repository.config, settings, link)
 
 
 def context_anywhere(options: Options, *, inside: bool = True) -> Context:
@@ -93,4 +98,6 @@ def context_anywhere(options: Options, *, inside: bool = True) -> Context:
         with contextlib.suppress(NoRepository):
             return open_context(options)
     config = global_config()
-    return Context(options, None, config, Settings.resolve(options.flags, options.environ, config))
+    settings = Settings.resolve(options.flags, options.environ, config)
+    link = Link(options.progress, SharedConnections(config, environment(foreign=True)))
+    return Context(options, None, config, settings, link)

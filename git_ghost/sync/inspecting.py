@@ -42,7 +42,7 @@ def show(
     object_format = format_of(text) if is_oid(text) else context.object_format
     with quarantine(context.repository, options.working_dir) as private:
         target = context.store(object_format)
-        inbox = Inbox(private, target, object_format, options.progress)
+        inbox = Inbox(private, target, object_format, context.link)
         found = []
         if what == "all":
             assert base is not None
@@ -122,7 +122,7 @@ class _Sides:
             raise NoSuchBase(f"'{text}' is neither a commit here nor a ghost's hash") from e
         if self._inbox is None:
             options, object_format = context.options, context.object_format
-            self._inbox = Inbox(private, context.store(), object_format, options.progress)
+            self._inbox = Inbox(private, context.store(), object_format, context.link)
         wanted = pulling.find(self._inbox, context, text, None, "auto")
         source = pulling.source_of(context, wanted.trailers)
         return pulling.rebuild_ghost(context, private, self._inbox, wanted, source).tree

@@ -39,7 +39,7 @@ def _select(
 ) -> list[Listed]:
     if what not in _KINDS:
         raise UsageError(f"there is no kind of ghosts '{what}'", f"One of: {', '.join(_KINDS)}.")
-    place = store.place_of(context.repository, context.options.progress)
+    place = store.place_of(context.repository, context.link)
     listed = store.list_ghosts(place, context.store())
     found = [g for g in listed if isinstance(g.ghost, _KINDS[what])]
     found = store.matching(found, _resolved(context, start), _resolved(context, to))
@@ -80,7 +80,7 @@ def delete(
     found = _select(context, what, start, to, hashes)
     if dry_run or not found:
         return found
-    place = store.place_of(context.repository, context.options.progress)
+    place = store.place_of(context.repository, context.link)
     return store.delete(place, context.store(), found)
 
 

@@ -108,11 +108,14 @@ def pull(
     """
     context = open_context(options)
     repository = needs_work_tree(context.here)
+    target = context.store()
     with (
+        context.link,
         journal.one_at_a_time(repository) as lock,
         quarantine(repository, options.working_dir) as private,
     ):
-        inbox = Inbox(private, context.store(), repository.object_format, options.progress)
+        context.link.ahead(target.url)  # the source is often on the same host
+        inbox = Inbox(private, target, repository.object_format, context.link)
         wanted = find(inbox, context, hash, commits_from if what == "commits" else base, what)
         source = source_of(context, wanted.trailers)
         return bring(
@@ -307,8 +310,7 @@ def _ensure_base(
     Returns it, or for a commits ghost of v0.1, which keeps no ids, the commit that stands for it.
     """
     repository = context.here
-    progress = context.options.progress
-    place = Place(repository.cwd, repository.env(), progress, keep)
+    place = Place(repository.cwd, repository.env(), context.link, keep)
     if not _is_missing(repository, needed, resumed=resumed):
         return needed, ()
     commits = _commits_ghost(inbox, wanted, needed, start)

@@ -152,7 +152,7 @@ def push(
     relative to the directory, that go even if git ignores them or they look like secrets;
     ``follow_symlinks`` adds what included links point to; ``untracked`` False leaves new files
     behind; ``without`` (``nested``, ``submodules``, ``lfs``) goes on without what a ghost
-    cannot carry. ``dry_run`` sends and makes nothing.
+    cannot carry. ``message`` is kept with the ghosts. ``dry_run`` sends and makes nothing.
 
     Nothing in the repository changes. Raises GhostError (refused, with reasons), UsageError,
     NoSuchBase (no such commit here), RemoteError.
@@ -172,7 +172,9 @@ def push(
         follow_symlinks=follow_symlinks,
         without=frozenset(without),
     )
-    with quarantine(repository, options.working_dir) as private:
+    with context.link, quarantine(repository, options.working_dir) as private:
+        if not dry_run:
+            context.link.ahead(context.store().url)
         settling = Background(lambda: settle_bases(context, what, base, to))
         if what == "commits":  # the working tree is not asked
             surveyed = found = Survey(None, current_branch(repository))
@@ -294,7 +296,7 @@ def _make_and_send(request: _Request) -> Pushed:
             files = patch if isinstance(ghost, DiffGhost) else packed
             made[ghost] = store.make_commit(private, files, _trailers(request, ghost), by)
         new_repository = store.make_embedded(target, request.repository.object_format)
-        fates = store.send(private, target, made, context.options.progress)
+        fates = store.send(private, target, made, context.link)
     return Pushed(
         ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
         repo=target.shown,

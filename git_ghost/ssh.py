@@ -1,0 +1,190 @@
+"""ssh connections opened ahead of git, and shared by the git commands of one call.
+
+An ssh handshake takes six or more round trips, most of what a push costs. It depends on the host
+alone, so it is done while the working tree is looked at, and git's own ssh then goes through it by
+OpenSSH's multiplexing (``ControlPath`` in ssh_config(5)): authentication, host key checks and the
+user's ssh configuration are ssh's own business as ever, and the server sees one connection.
+
+Nothing depends on it. Where it does not apply (another ssh, a user who shares connections already,
+``ghost.sshAhead`` false) git connects as it always does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from git_ghost.config import GitConfig, is_local, parse_bool
+from git_ghost.git import Background, Environment
+
+IDLE_SECONDS = 20
+"""How long a connection that nobody uses stays, should this process be killed."""
+_SOCKET_PATH = 100
+"""The longest socket path that works everywhere (104 bytes on macOS), with ssh's own suffix."""
+
+
+@dataclass(frozen=True)
+class Host:
+    """Where an ssh URL leads: the arguments ssh takes for it."""
+
+    name: str
+    port: str = ""
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """As on ssh's command line."""
+        return (*(("-p", self.port) if self.port else ()), self.name)
+
+
+def host_of(url: str) -> Host | None:
+    """The host of an ssh URL in either of git's spellings, or None for any other URL.
+
+    None too for what git would refuse (a name that ssh would take as an option) or spell otherwise.
+    """
+    if "://" in url:
+        try:
+            parts = urlsplit(url)
+            port = "" if parts.port is None else str(parts.port)
+            host, user = parts.hostname, parts.username
+        except ValueError:
+            return None
+        if parts.scheme not in ("ssh", "git+ssh", "ssh+git") or not host or "%" in parts.netloc:
+            return None
+        if host != parts.netloc.rpartition("@")[2].partition(":")[0]:  # case matters to ssh_config
+            return None
+        name = f"{user}@{host}" if user else host
+    else:
+        match = re.match(r"((?:[^@/:\s]+@)?[^@/:\s\[\]]+):", url)
+        if is_local(url) or "::" in url or match is None:
+            return None
+        name, port = match[1], ""
+    return None if name.startswith("-") or "@-" in name else Host(name, port)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """How opening a connection ended: it is there to share, or it is not and ssh said why."""
+
+    shared: bool
+    said: str = ""
+
+
+class SharedConnections:
+    """The ssh connections of one call; close it at the end (it is a context manager)."""
+
+    def __init__(self, config: GitConfig, env: Environment) -> None:
+        """``env`` is the environment git will run in."""
+        self._config = config
+        self._env = env
+        self._folder = ""
+        self._opening: dict[Host, Background[_Opened]] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def ahead(self, url: str) -> None:
+        """Begin to connect to the host of ``url``, if that is of use."""
+        host = host_of(url)
+        if host is None or host in self._opening or not self._applies(url):
+            return
+        if not self._folder:
+            self._folder = _short_folder()
+        if self._folder:
+            self._opening[host] = Background(lambda: self._open(host))
+
+    def ready(self, url: str) -> tuple[dict[str, str], str]:
+        """Wait for :meth:`ahead`: variables for git's environment, and what ssh said if it failed."""
+        opening = self._opening.get(host) if (host := host_of(url)) else None
+        opened = opening.get() if opening else _Opened(False)
+        if not opened.shared:
+            return {}, opened.said
+        options = f"-o ControlMaster=no -o ControlPath={shlex.quote(self._path)}"
+        return {"GIT_SSH_COMMAND": f"{self._command} {options}"}, ""
+
+    @property
+    def _command(self) -> str:
+        """git's ssh command (``core.sshCommand`` in git-config(1))."""
+        return self._env.get("GIT_SSH_COMMAND") or self._config.get("core.sshcommand") or "ssh"
+
+    @property
+    def _path(self) -> str:
+        return os.path.join(self._folder, "%C")  # ssh puts a hash of host, port and user there
+
+    def _applies(self, url: str) -> bool:
+        config, env = self._config, self._env
+        if not parse_bool(config.get("ghost.sshahead", "true"), "ghost.sshAhead"):
+            return False
+        if env.get("GIT_SSH") and not (env.get("GIT_SSH_COMMAND") or config.get("core.sshcommand")):
+            return False
+        variant = env.get("GIT_SSH_VARIANT") or config.get("ssh.variant") or "auto"
+        try:
+            words = shlex.split(self._command)
+        except ValueError:
+            return False
+        if variant not in ("auto", "ssh") or not words or os.path.basename(words[0]) != "ssh":
+            return False
+        rewritten = (
+            url.startswith(value)
+            for key, values in config.values.items()
+            if re.fullmatch(r"url\..*\.(?:push)?insteadof", key)
+            for value in values
+        )
+        return not any(rewritten) and not any(w.lower().startswith("controlpath") for w in words)
+
+    def _run(self, *arguments: str, out: int = subprocess.DEVNULL) -> tuple[int, str, str]:
+        """Run git's ssh command as git does: the user configured a command line for the shell."""
+        shell = ("sh", "-c", f'{self._command} "$@"', self._command, *arguments)
+        with tempfile.TemporaryFile(
+            dir=self._folder
+        ) as said:  # a pipe stays open in the background
+            process = subprocess.Popen(
+                shell, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=said
+            )
+            self._processes.append(process)
+            printed = process.stdout.read().decode("utf-8", "replace") if process.stdout else ""
+            status = process.wait()
+            if process.stdout:
+                process.stdout.close()
+            said.seek(0)
+            return status, printed, said.read().decode("utf-8", "replace")
+
+    def _open(self, host: Host) -> _Opened:
+        _, settings, _ = self._run("-G", *host.arguments, out=subprocess.PIPE)
+        if re.search(r"^controlpath (?!none$)", settings, re.MULTILINE):
+            return _Opened(False)
+        options = ("-o", f"ControlPersist={IDLE_SECONDS}", "-o", f"ControlPath={self._path}")
+        status, _, said = self._run("-f", "-N", "-M", *options, *host.arguments)
+        return _Opened(False, said) if status else _Opened(True)
+
+    def close(self) -> None:
+        """End the connections."""
+        for process in list(self._processes):
+            if process.poll() is None:
+                process.terminate()
+        for host, opening in self._opening.items():
+            opening.get()
+            self._run("-O", "exit", "-o", f"ControlPath={self._path}", *host.arguments)
+        self._opening.clear()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder = ""
+
+    def __enter__(self) -> SharedConnections:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+
+def _short_folder() -> str:
+    """A private folder whose path leaves room for a socket's name; empty when there is none."""
+    room = _SOCKET_PATH - len("/git-ghost-12345678/") - 40 - len(".1234567890123456")
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    for folder in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes it private
+        if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
+            return tempfile.mkdtemp(prefix="git-ghost-", dir=folder)
+    return ""
