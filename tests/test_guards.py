@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,12 +27,12 @@ def lab(in_sandbox: Sandbox) -> Lab:
     return Lab(in_sandbox)
 
 
-def send(lab: Lab, **arguments: object) -> Pushed:
+def send(lab: Lab, **arguments: Any) -> Pushed:
     options = Options(directory=lab.laptop, repo=lab.ghost_url)
-    return push(options, **arguments)  # type: ignore[arg-type]
+    return push(options, **arguments)
 
 
-def refused(lab: Lab, **arguments: object) -> GhostError:
+def refused(lab: Lab, **arguments: Any) -> GhostError:
     """Assert that a push is refused before anything is hashed or sent, and return why."""
     before = sorted((lab.laptop / ".git/objects").rglob("*"))
     created: list[str] = []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,9 +19,11 @@ def lab(in_sandbox: Sandbox) -> Lab:
     return Lab(in_sandbox)
 
 
-def send(lab: Lab, *, at: Path | None = None, remote: str | None = None, **more: object) -> Pushed:
-    options = Options(directory=at or lab.laptop, repo=lab.ghost_url, remote=remote)
-    return push(options, **more)  # type: ignore[arg-type]
+def send(lab: Lab, **more: Any) -> Pushed:
+    options = Options(
+        directory=more.pop("at", lab.laptop), repo=lab.ghost_url, remote=more.pop("remote", None)
+    )
+    return push(options, **more)
 
 
 def texts(pushed: Pushed) -> str:
@@ -394,7 +396,7 @@ def test_nothing_is_left_behind_when_it_fails(lab: Lab) -> None:
         with pytest.raises(GhostError):
             push(options)
     assert disk_state(lab.laptop / ".git") == before
-    assert os.listdir(lab.sandbox.env["TMPDIR"]) == []
+    assert list(Path(lab.sandbox.env["TMPDIR"]).iterdir()) == []
 
 
 # What is said about it

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,9 +22,9 @@ def lab(in_sandbox: Sandbox) -> Lab:
     return found
 
 
-def send(lab: Lab, *, at: Path | None = None, **more: object) -> Pushed:
+def send(lab: Lab, *, at: Path | None = None, **more: Any) -> Pushed:
     options = Options(directory=at or lab.laptop, repo=lab.ghost_url)
-    return push(options, **more)  # type: ignore[arg-type]
+    return push(options, **more)
 
 
 def sent_files(lab: Lab, pushed: Pushed) -> set[str]:
