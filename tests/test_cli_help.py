@@ -100,7 +100,7 @@ def test_the_man_page_has_every_command_option_setting_variable_and_exit_code() 
     for entry in (
         *GLOBAL.split(),
         *("ghost.repo", "ghost.prefix", "ghost.remote", "ghost.source", "ghost.untracked"),
-        *("ghost.maxFileSize", "ghost.maxSize"),
+        *("ghost.maxFileSize", "ghost.maxSize", "ghost.sshAhead"),
         *("GIT_GHOST_REPO", "GIT_GHOST_PREFIX", "GIT_GHOST_SOURCE", "XDG_DATA_HOME", "NO_COLOR"),
     ):
         assert re.search(rf"^\.TP\n([^\n]*, )?{entry}", page, re.MULTILINE), entry

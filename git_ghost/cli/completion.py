@@ -98,7 +98,9 @@ def _flags(found: click.Command) -> tuple[Flag, ...]:
     for param in found.get_params(click.Context(found, **found.context_settings)):
         if not isinstance(param, click.Option) or param.hidden:
             continue
-        names = (*param.opts, *param.secondary_opts)
+        # click keeps the names of -h in a set: in a settled order, the script is always the same.
+        opts = sorted(param.opts, key=lambda name: name.startswith("--"))
+        names = (*opts, *param.secondary_opts)
         about = re.split(r" \[|[.:;](?: |\Z)", param.help or "")[0]
         choices: tuple[str, ...] = ()
         takes = ""

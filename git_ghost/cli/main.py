@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import gc
 import importlib
+import os
 import sys
 
 import click
@@ -80,5 +84,15 @@ def cli() -> None:
 
 
 def entry() -> None:
-    """The console script."""
-    sys.exit(failure.run(cli, sys.argv[1:]))
+    """The console script.
+
+    Ends without taking the interpreter apart, and runs without looking for reference cycles: 15 ms
+    of the 60 that Python itself costs a push.
+    """
+    gc.disable()
+    code = failure.run(cli, sys.argv[1:])
+    atexit._run_exitfuncs()
+    with contextlib.suppress(OSError):  # whoever read them has gone, and that was dealt with
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)

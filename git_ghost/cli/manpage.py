@@ -39,6 +39,13 @@ _SETTINGS = (
         ),
     ),
     (
+        "ghost.sshAhead",
+        (
+            "Whether the ssh connection is opened while the working tree is looked at, and shared by"
+            " the git commands of one call. By default `true`."
+        ),
+    ),
+    (
         "ghost.untracked",
         "Whether new files that git does not ignore are sent. By default `true`.",
     ),
