@@ -36,6 +36,7 @@ POLICY: Final = (
     ("core.splitIndex", "false"),  # a private index must not depend on a shared one
     ("core.ignoreStat", "false"),  # it would mark entries assume-unchanged
     ("core.safecrlf", "false"),  # it makes a conversion fatal; the tree id tells what happened
+    ("protocol.fd.allow", "never"),  # git inherits no descriptor from here, and would wait for ever
     ("gc.auto", "0"),
     ("maintenance.auto", "false"),
     ("color.ui", "false"),

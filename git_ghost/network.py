@@ -326,7 +326,7 @@ def explain(failure: GitFailed, url: str) -> GhostError:
 
 def _quoted(said: str) -> str:
     """git's and the server's own words, indented, without progress and repetition."""
-    lines = (_CONTROL.sub("?", line.rpartition("\r")[2].rstrip()) for line in said.split("\n"))
+    lines = (_CONTROL.sub("?", line.rstrip().rpartition("\r")[2]) for line in said.split("\n"))
     kept = [line for line in dict.fromkeys(lines) if line.strip() and not _NOISE.match(line)]
     return "".join(f"\n  {line}" for line in kept[:12])
 
