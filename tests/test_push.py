@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -468,3 +469,39 @@ def test_a_user_id_nobody_has_is_no_obstacle(lab: Lab, monkeypatch: pytest.Monke
     lab.sandbox.git("config", "--global", "--remove-section", "user")
     monkeypatch.setattr("getpass.getuser", unknown)
     assert author(lab, send(lab)).startswith("unknown <>|")
+
+
+# What it costs: every process is some milliseconds
+
+
+def test_a_push_asks_git_no_more_often_than_it_must(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = lab.sandbox.root / "trace"
+    lab.write("foo", b"b\n")
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+
+    def commands() -> list[str]:
+        events = [json.loads(line) for line in trace.read_text().splitlines()]
+        trace.unlink()
+        ours = [e["name"] for e in events if e["event"] == "cmd_name" and "/" not in e["sid"]]
+        return sorted(ours)
+
+    diff = ["config", "diff-tree", "hash-object", "ls-files", "push", "rev-list", "rev-parse",
+            "rev-parse", "status", "update-index", "write-tree"]  # fmt: skip
+    send(lab)
+    assert commands() == diff
+    send(lab, dry_run=True)
+    assert commands() == [name for name in diff if name not in ("diff-tree", "hash-object", "push")]
+    monkeypatch.delenv("GIT_TRACE2_EVENT")
+    lab.commit("Local")
+    lab.write("foo", b"c\n")
+    monkeypatch.setenv("GIT_TRACE2_EVENT", str(trace))
+    send(lab)
+    commits = ["hash-object", "hash-object", "log", "pack-objects", "rev-list"]
+    assert commands() == sorted([*diff, *commits])
+    send(lab, what="commits")
+    # One look at what the commits changed (submodules, LFS), none at the working tree.
+    assert commands() == ["config", "diff-tree", "hash-object", "hash-object", "log",
+                          "pack-objects", "push", "rev-list", "rev-list", "rev-parse",
+                          "rev-parse"]  # fmt: skip

@@ -63,7 +63,7 @@ class Context:
     repository: Repository | None
     config: GitConfig
     settings: Settings
-    link: Link = Link()
+    link: Link = field(default_factory=Link)
     """What talks to servers; used as a context manager by the use cases that open it ahead."""
 
     @property

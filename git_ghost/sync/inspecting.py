@@ -121,8 +121,7 @@ class _Sides:
         except UsageError as e:
             raise NoSuchBase(f"'{text}' is neither a commit here nor a ghost's hash") from e
         if self._inbox is None:
-            options, object_format = context.options, context.object_format
-            self._inbox = Inbox(private, context.store(), object_format, context.link)
+            self._inbox = Inbox(private, context.store(), context.object_format, context.link)
         wanted = pulling.find(self._inbox, context, text, None, "auto")
         source = pulling.source_of(context, wanted.trailers)
         return pulling.rebuild_ghost(context, private, self._inbox, wanted, source).tree

@@ -175,6 +175,7 @@ def push(
     with context.link, quarantine(repository, options.working_dir) as private:
         if not dry_run:
             context.link.ahead(context.store().url)
+            Background(store.warm_up)
         settling = Background(lambda: settle_bases(context, what, base, to))
         if what == "commits":  # the working tree is not asked
             surveyed = found = Survey(None, current_branch(repository))

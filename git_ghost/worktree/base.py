@@ -21,7 +21,7 @@ class Source:
     url: str = ""
 
 
-def find_remote_base(repository: Repository, head: str, remote: str = "") -> Oid | None:
+def find_remote_base(repository: Repository, head: Oid, remote: str = "") -> Oid | None:
     """R: the first commit on ``head``'s first-parent chain that a remote-tracking ref contains.
 
     ``remote`` restricts it to that remote's refs. None when no such commit is there. Raises
@@ -36,7 +36,7 @@ def find_remote_base(repository: Repository, head: str, remote: str = "") -> Oid
     args = ("rev-list", "--first-parent", "--parents", head, "--not", which)
     out = repository.git(*args).split(b"\n")
     if not out[0]:
-        return oid(repository.git("rev-parse", "--verify", f"{head}^{{commit}}"))
+        return oid(head)
     last = out[-2].split()
     return oid(last[1]) if len(last) > 1 else None
 
