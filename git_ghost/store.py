@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from git_ghost import network
 from git_ghost.config import GitConfig, Settings, default_repository, locate
-from git_ghost.errors import GitFailed, NoSuchGhost, VerificationFailed
+from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, VerificationFailed
 from git_ghost.git import (
     CONFIGURATION,
     Environment,
@@ -67,10 +67,20 @@ def ghost_repository(
 
 
 def make_embedded(store: GhostRepository, object_format: str) -> bool:
-    """Make the embedded default if it is not there yet; whether it was made now."""
+    """Make the embedded default if it is not there yet; whether it was made now.
+
+    Raises GhostError where that is not possible.
+    """
     if not store.embedded or os.path.exists(os.path.join(store.url, "HEAD")):
         return False
-    os.makedirs(os.path.dirname(store.url), mode=0o700, exist_ok=True)
+    folder = os.path.dirname(store.url)
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+    except OSError as e:
+        raise GhostError(
+            f"the folder for the default ghost repository cannot be made: {e}",
+            "Name another one: --ghost-repo, GIT_GHOST_REPO or git config ghost.repo.",
+        ) from e
     git(
         "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}",
         "--", store.url, env=environment(foreign=True),

@@ -295,6 +295,20 @@ def test_an_unknown_remote_is_refused_by_name(lab: Lab) -> None:
         send(lab, remote="nowhere")
 
 
+def test_the_source_is_the_url_git_fetches_from_a_path_made_absolute(lab: Lab) -> None:
+    lab.sandbox.git("remote", "set-url", "--add", "origin", "/a/second/one", cwd=lab.laptop)
+    assert send(lab).source == lab.source_url
+    for url, source in (
+        ("sub/source.git", f"{lab.laptop}/sub/source.git"),
+        ("../source.git", lab.source_url),
+        ("gh:source.git", f"{lab.sandbox.root}/source.git"),
+        ("host:source.git", "host:source.git"),
+    ):
+        lab.sandbox.config(f"url.{lab.sandbox.root}/.insteadOf", "gh:")
+        lab.sandbox.git("config", "--replace-all", "remote.origin.url", url, cwd=lab.laptop)
+        assert send(lab, at=lab.laptop / "src").source == source
+
+
 def test_a_source_that_is_set_is_what_the_ghost_says_without_its_password(lab: Lab) -> None:
     url = "https://ada:s3cret@host/source.git"
     options = Options(directory=lab.laptop, repo=lab.ghost_url, source=url)

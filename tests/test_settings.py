@@ -20,7 +20,7 @@ from git_ghost.config import (
     parse_bool,
     parse_size,
 )
-from git_ghost.errors import NoSuchGhost, UsageError
+from git_ghost.errors import GhostError, NoSuchGhost, UsageError
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 
@@ -234,6 +234,15 @@ def test_everything_works_on_one_machine_without_any_set_up(
     gone = delete(options, what="all", start="*", to="*")
     assert [g.ghost.base for g in gone] == [base, pushed.head]
     assert list_ghosts(options, what="all") == []
+
+
+def test_a_default_that_cannot_be_made_is_said(in_sandbox: Sandbox) -> None:
+    lab = Lab(in_sandbox)
+    Path(in_sandbox.env["XDG_DATA_HOME"]).rmdir()
+    Path(in_sandbox.env["XDG_DATA_HOME"]).touch()
+    with pytest.raises(GhostError, match="cannot be made") as caught:
+        push(Options(directory=lab.laptop))
+    assert "ghost.repo" in caught.value.hint
 
 
 def test_a_dry_run_does_not_make_the_default(in_sandbox: Sandbox) -> None:

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from git_ghost import network
+from git_ghost.config import locate
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
 from git_ghost.model import Oid, oid, redact
@@ -69,12 +70,10 @@ def find_source(repository: Repository, base: str | None, prefer: tuple[str, ...
 def remote_url(repository: Repository, remote: str) -> str:
     """The URL of a remote as git would use it: ``insteadOf`` applied, a local path absolute."""
     config = repository.config
-    url = config.get(f"remote.{remote}.url")
+    url = config.values.get(f"remote.{remote}.url", ("",))[0]  # the one git fetches from
     if config.any(r"url\..*\.insteadof$"):
         url = os.fsdecode(repository.git("remote", "get-url", "--", remote)).removesuffix("\n")
-    if url.startswith((".", "~")):
-        url = os.path.normpath(os.path.join(repository.cwd, os.path.expanduser(url)))
-    return url
+    return locate(url, repository.cwd)
 
 
 def require_commit(repository: Repository, rev: str) -> Oid:
