@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -214,6 +215,26 @@ def test_pull_names_submodules_that_are_left(lab: Lab) -> None:
     pushed = lab.ghost("push").ok().split()[-1]
     err = lab.ghost("pull", "-q", pushed, at=lab.fresh_clone("pod")).err
     assert err == "warning: 1 submodule to be updated:\n  lib\nhint: git submodule update --init\n"
+
+
+def test_pull_says_when_there_is_nothing_to_verify_against(lab: Lab) -> None:
+    """A ghost as v0.1 made it: named after the SHA-1 of its patch, without trailers."""
+    patch = b"--- a/foo\n+++ b/foo\n@@ -1 +1 @@\n-a\n+b\n"
+    name = hashlib.sha1(patch).hexdigest()  # noqa: S324 (v0.1's names)
+
+    def git(*args: str, stdin: bytes | None = None) -> str:
+        return lab.sandbox.text(*args, cwd=lab.ghost_repo, stdin=stdin)
+
+    blob = git("hash-object", "-w", "--stdin", stdin=patch)
+    tree = git("mktree", stdin=f"100644 blob {blob}\tlocal-mod.patch\n".encode())
+    commit = git("commit-tree", "-m", "Create ghost commit", tree)
+    git("update-ref", f"refs/heads/ghost/{lab.head()}/{name}", commit)
+    err = lab.ghost("pull", "-q", name).err
+    assert (lab.laptop / "foo").read_bytes() == b"b\n"
+    assert err == (
+        "warning: this ghost was made by v0.1, whose hashes are no tree ids: there was nothing to"
+        f" verify against; the tree is {lab.tree_of()}\n"
+    )
 
 
 def test_pull_as_json(lab: Lab, pushed: str) -> None:
