@@ -141,6 +141,9 @@ def needs_work_tree(repository: Repository) -> Repository:
     return repository
 
 
+_ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+
+
 class Quarantine:
     """A private folder: new objects, private indexes, a bare repository to fetch into.
 
@@ -162,15 +165,13 @@ class Quarantine:
     def env(self, index: str = "index", **extra: str) -> dict[str, str]:
         """The environment for commands that read the user's repository and write only here."""
         assert self.repository is not None
-        alternates = self.repository.objects
-        if extra.get("GIT_ALTERNATE_OBJECT_DIRECTORIES"):
-            alternates = f"{_quote(alternates)}:{extra.pop('GIT_ALTERNATE_OBJECT_DIRECTORIES')}"
-        else:
-            alternates = _quote(alternates)
+        alternates = [_quote(self.repository.objects), extra.pop(_ALTERNATES, "")]
+        if not self.repository.foreign:  # a parent git may keep a part of the objects apart
+            alternates.append(os.environ.get(_ALTERNATES, ""))
         return self.repository.env(
             GIT_INDEX_FILE=self.file(index),
             GIT_OBJECT_DIRECTORY=self.objects,
-            GIT_ALTERNATE_OBJECT_DIRECTORIES=alternates,
+            GIT_ALTERNATE_OBJECT_DIRECTORIES=":".join(filter(None, alternates)),
             **extra,
         )
 

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError, NoSuchBase
-from git_ghost.sync import Options, Pushed, clone, pull, push
+from git_ghost.sync import Options, clone, pull, push
 from tests.support.lab import Lab
 from tests.support.roundtrip import (
     assert_exact,
     options,
     push_untouched,
     round_trip,
+    some,
     without,
 )
 from tests.support.sandbox import Sandbox
@@ -22,7 +23,7 @@ from tests.support.servers import Server
 
 @pytest.fixture
 def lab(lab: Lab, in_sandbox: object) -> Lab:  # noqa: ARG001 - for its effect
-    """Return the lab, with its environment in this process and a source that serves partial clones."""
+    """Return the lab, with a source that serves partial clones too."""
     lab.sandbox.git("config", "uploadpack.allowFilter", "true", cwd=lab.source)
     return lab
 
@@ -77,7 +78,7 @@ CUTS = {
 }
 
 
-@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@some("cut", CUTS, quick={"treeless", "shallow and blobless"})
 def test_a_cut_clone_pushes_what_a_whole_one_would(lab: Lab, cut: list[str]) -> None:
     history(lab)
     laptop = clone_by(lab, "cut laptop", *cut)
@@ -87,7 +88,7 @@ def test_a_cut_clone_pushes_what_a_whole_one_would(lab: Lab, cut: list[str]) -> 
     round_trip(lab, at=laptop)
 
 
-@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@some("cut", CUTS, quick={"treeless", "shallow and blobless"})
 def test_a_cut_clone_can_pull(lab: Lab, cut: list[str]) -> None:
     history(lab)
     pod = clone_by(lab, "cut pod", *cut)
@@ -106,7 +107,7 @@ def test_a_cut_clone_can_pull(lab: Lab, cut: list[str]) -> None:
     assert_exact(lab, pod, again, lab.disk_state())
 
 
-@pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
+@some("cut", CUTS, quick={"treeless", "shallow and blobless"})
 def test_a_cut_clone_fetches_a_base_it_does_not_have(lab: Lab, cut: list[str]) -> None:
     history(lab)
     pod = clone_by(lab, "cut pod", *cut)
@@ -153,7 +154,9 @@ def test_a_shallow_clone_that_cannot_tell_its_commits_says_so(lab: Lab) -> None:
     work(lab, lab.laptop)
     lab.sandbox.git("push", "--quiet", "origin", "HEAD:refs/heads/more", cwd=lab.laptop)
     laptop = clone_by(lab, "shallow", "--depth=1", "--branch=more")
-    lab.sandbox.git("fetch", "--quiet", "--depth=1", "origin", "main:refs/remotes/origin/main", cwd=laptop)
+    lab.sandbox.git(
+        "fetch", "--quiet", "--depth=1", "origin", "main:refs/remotes/origin/main", cwd=laptop
+    )
     lab.sandbox.git("update-ref", "-d", "refs/remotes/origin/more", cwd=laptop)
     base = lab.head("origin/main", at=laptop)
     with pytest.raises(GhostError, match="shallow"):
@@ -179,7 +182,11 @@ def test_cut_clones_work_through_real_servers(
 
 # Sparse
 
-SPARSE = {"cone": ["--cone"], "not cone": ["--no-cone"], "sparse index": ["--cone", "--sparse-index"]}
+SPARSE = {
+    "cone": ["--cone"],
+    "not cone": ["--no-cone"],
+    "sparse index": ["--cone", "--sparse-index"],
+}
 
 
 def make_sparse(lab: Lab, at: Path, how: list[str]) -> None:
@@ -275,10 +282,20 @@ def test_a_subfolder_is_as_good_as_the_top(lab: Lab, monkeypatch: pytest.MonkeyP
     assert lab.head(at=pod) == lab.head()
 
 
-ODD_PLACES = ["with space", "co:lon", 'quo"te', "semi;colon", "back\\slash", "-dash", "ünï", "per%cent", "$x"]
+ODD_PLACES = [
+    "with space",
+    "co:lon",
+    'quo"te',
+    "semi;colon",
+    "back\\slash",
+    "-dash",
+    "ünï",
+    "per%cent",
+    "$x",
+]
 
 
-@pytest.mark.parametrize("name", ODD_PLACES)
+@some("name", {name: name for name in ODD_PLACES}, quick={"co:lon", 'quo"te', "back\\slash"})
 def test_repositories_may_be_anywhere(sandbox: Sandbox, in_sandbox: object, name: str) -> None:
     assert in_sandbox
     root = sandbox.root / name

@@ -23,74 +23,92 @@ Settings = list[tuple[str, str]]
 
 GROUPS: dict[str, Settings] = {
     "diff": [
-        ("color.ui", "always"), ("color.diff", "always"), ("diff.noprefix", "true"), ("diff.mnemonicPrefix", "true"),
-        ("diff.external", "false"), ("diff.renames", "copies"), ("diff.renameLimit", "1"),
-        ("diff.orderFile", "/no/such/file"), ("diff.ignoreSubmodules", "all"), ("diff.submodule", "log"),
-        ("diff.context", "0"), ("diff.interHunkContext", "50"), ("diff.suppressBlankEmpty", "true"),
-        ("diff.algorithm", "patience"), ("diff.indentHeuristic", "false"), ("diff.relative", "true"),
-        ("diff.srcPrefix", "x/"), ("diff.dstPrefix", "y/"), ("diff.colorMoved", "zebra"), ("diff.wordRegex", "."),
-        ("diff.wsErrorHighlight", "all"), ("diff.statGraphWidth", "1"), ("diff.autoRefreshIndex", "false"),
+        ("color.ui", "always"), ("color.diff", "always"), ("diff.noprefix", "true"),
+        ("diff.mnemonicPrefix", "true"), ("diff.external", "false"), ("diff.renames", "copies"),
+        ("diff.renameLimit", "1"), ("diff.orderFile", "/no/such/file"),
+        ("diff.ignoreSubmodules", "all"), ("diff.submodule", "log"), ("diff.context", "0"),
+        ("diff.interHunkContext", "50"), ("diff.suppressBlankEmpty", "true"),
+        ("diff.algorithm", "patience"), ("diff.indentHeuristic", "false"),
+        ("diff.relative", "true"), ("diff.srcPrefix", "x/"), ("diff.dstPrefix", "y/"),
+        ("diff.colorMoved", "zebra"), ("diff.wordRegex", "."), ("diff.wsErrorHighlight", "all"),
+        ("diff.statGraphWidth", "1"), ("diff.autoRefreshIndex", "false"),
         ("diff.shout.textconv", "tr a-z A-Z <"), ("diff.fail.command", "false"),
-        ("diff.guitool", "false"), ("core.pager", "false"), ("pager.diff", "false"), ("pager.log", "false"),
-        ("core.abbrev", "4"), ("core.attributesFile", "attributes-of-the-user"),
+        ("diff.guitool", "false"), ("core.pager", "false"), ("pager.diff", "false"),
+        ("pager.log", "false"), ("core.abbrev", "4"),
+        ("core.attributesFile", "attributes-of-the-user"),
     ],
     "log": [
-        ("log.showSignature", "true"), ("log.mailmap", "true"), ("log.date", "relative"), ("log.decorate", "full"),
-        ("log.abbrevCommit", "true"), ("log.follow", "true"), ("log.showRoot", "false"), ("log.diffMerges", "off"),
-        ("format.pretty", "oneline"), ("format.subjectPrefix", "X"), ("format.notes", "true"),
-        ("i18n.logOutputEncoding", "ISO-8859-1"), ("i18n.commitEncoding", "ISO-8859-1"), ("notes.displayRef", "*"),
-        ("mailmap.file", "/no/such/file"),
+        ("log.showSignature", "true"), ("log.mailmap", "true"), ("log.date", "relative"),
+        ("log.decorate", "full"), ("log.abbrevCommit", "true"), ("log.follow", "true"),
+        ("log.showRoot", "false"), ("log.diffMerges", "off"), ("format.pretty", "oneline"),
+        ("format.subjectPrefix", "X"), ("format.notes", "true"),
+        ("i18n.logOutputEncoding", "ISO-8859-1"), ("i18n.commitEncoding", "ISO-8859-1"),
+        ("notes.displayRef", "*"), ("mailmap.file", "/no/such/file"),
     ],
     "apply and checkout": [
-        ("apply.whitespace", "fix"), ("apply.ignoreWhitespace", "change"), ("core.whitespace", "tab-in-indent,cr-at-eol"),
-        ("merge.conflictStyle", "diff3"), ("merge.renormalize", "true"), ("merge.ff", "only"), ("pull.rebase", "true"),
-        ("checkout.workers", "4"), ("checkout.thresholdForParallelism", "1"), ("checkout.guess", "false"),
-        ("checkout.defaultRemote", "nowhere"), ("core.safecrlf", "true"), ("core.eol", "crlf"),
-        ("core.precomposeUnicode", "true"), ("core.trustctime", "false"),
-        ("core.checkStat", "minimal"), ("core.compression", "0"), ("core.preloadIndex", "false"),
-        ("submodule.recurse", "true"), ("submodule.fetchJobs", "9"), ("core.sharedRepository", "group"),
+        ("apply.whitespace", "fix"), ("apply.ignoreWhitespace", "change"),
+        ("core.whitespace", "tab-in-indent,cr-at-eol"), ("merge.conflictStyle", "diff3"),
+        ("merge.renormalize", "true"), ("merge.ff", "only"), ("pull.rebase", "true"),
+        ("checkout.workers", "4"), ("checkout.thresholdForParallelism", "1"),
+        ("checkout.guess", "false"), ("checkout.defaultRemote", "nowhere"),
+        ("core.safecrlf", "true"), ("core.eol", "crlf"), ("core.precomposeUnicode", "true"),
+        ("core.trustctime", "false"), ("core.checkStat", "minimal"), ("core.compression", "0"),
+        ("core.preloadIndex", "false"), ("submodule.recurse", "true"), ("submodule.fetchJobs", "9"),
+        ("core.sharedRepository", "group"),
     ],
     "index": [
-        ("core.fsmonitor", "false-hook"), ("core.splitIndex", "true"), ("core.untrackedCache", "true"),
-        ("core.ignoreStat", "true"), ("index.version", "4"), ("index.skipHash", "true"), ("index.threads", "3"),
-        ("index.recordEndOfIndexEntries", "true"), ("index.recordOffsetTable", "true"), ("index.sparse", "true"),
-        ("feature.manyFiles", "true"), ("feature.experimental", "true"), ("splitIndex.maxPercentChange", "0"),
-        ("status.showUntrackedFiles", "no"), ("status.relativePaths", "true"), ("status.short", "true"),
-        ("status.branch", "false"), ("status.showStash", "true"), ("status.renames", "copies"),
-        ("status.submoduleSummary", "true"), ("status.aheadBehind", "true"), ("status.displayCommentPrefix", "true"),
-        ("advice.statusHints", "true"), ("advice.updateSparsePath", "true"), ("advice.addEmbeddedRepo", "true"),
+        ("core.fsmonitor", "false-hook"), ("core.splitIndex", "true"),
+        ("core.untrackedCache", "true"), ("core.ignoreStat", "true"), ("index.version", "4"),
+        ("index.skipHash", "true"), ("index.threads", "3"),
+        ("index.recordEndOfIndexEntries", "true"), ("index.recordOffsetTable", "true"),
+        ("index.sparse", "true"), ("feature.manyFiles", "true"), ("feature.experimental", "true"),
+        ("splitIndex.maxPercentChange", "0"), ("status.showUntrackedFiles", "no"),
+        ("status.relativePaths", "true"), ("status.short", "true"), ("status.branch", "false"),
+        ("status.showStash", "true"), ("status.renames", "copies"),
+        ("status.submoduleSummary", "true"), ("status.aheadBehind", "true"),
+        ("status.displayCommentPrefix", "true"), ("advice.statusHints", "true"),
+        ("advice.updateSparsePath", "true"), ("advice.addEmbeddedRepo", "true"),
     ],
     "network": [
-        ("push.gpgSign", "true"), ("push.followTags", "true"), ("push.default", "nothing"), ("push.pushOption", "x=y"),
-        ("push.recurseSubmodules", "on-demand"), ("push.autoSetupRemote", "true"), ("push.useForceIfIncludes", "true"),
+        ("push.gpgSign", "true"), ("push.followTags", "true"), ("push.default", "nothing"),
+        ("push.pushOption", "x=y"), ("push.recurseSubmodules", "on-demand"),
+        ("push.autoSetupRemote", "true"), ("push.useForceIfIncludes", "true"),
         ("push.negotiate", "true"), ("push.useBitmaps", "false"), ("remote.pushDefault", "nowhere"),
         ("fetch.prune", "true"), ("fetch.pruneTags", "true"), ("fetch.fsckObjects", "true"),
         ("transfer.fsckObjects", "true"), ("fetch.unpackLimit", "1"), ("transfer.unpackLimit", "1"),
-        ("fetch.recurseSubmodules", "true"), ("fetch.writeCommitGraph", "true"), ("fetch.parallel", "0"),
-        ("fetch.output", "compact"), ("fetch.showForcedUpdates", "true"), ("fetch.negotiationAlgorithm", "skipping"),
-        ("remote.origin.tagOpt", "--tags"), ("remote.origin.prune", "true"), ("remote.origin.mirror", "true"),
-        ("pack.packSizeLimit", "1m"), ("pack.compression", "0"), ("pack.depth", "1"), ("pack.window", "0"),
-        ("pack.useSparse", "true"), ("pack.useBitmaps", "true"), ("pack.writeReverseIndex", "true"),
-        ("pack.indexVersion", "1"), ("protocol.version", "0"), ("advice.pushUpdateRejected", "true"),
+        ("fetch.recurseSubmodules", "true"), ("fetch.writeCommitGraph", "true"),
+        ("fetch.parallel", "0"), ("fetch.output", "compact"), ("fetch.showForcedUpdates", "true"),
+        ("fetch.negotiationAlgorithm", "skipping"), ("remote.origin.tagOpt", "--tags"),
+        ("remote.origin.prune", "true"), ("remote.origin.mirror", "true"),
+        ("pack.packSizeLimit", "1m"), ("pack.compression", "0"), ("pack.depth", "1"),
+        ("pack.window", "0"), ("pack.useSparse", "true"), ("pack.useBitmaps", "true"),
+        ("pack.writeReverseIndex", "true"), ("pack.indexVersion", "1"), ("protocol.version", "0"),
+        ("advice.pushUpdateRejected", "true"),
     ],
-    "protocol 1": [("protocol.version", "1")],
+    "protocol 1": [
+        ("protocol.version", "1"),
+    ],
     "who and how": [
-        ("commit.gpgSign", "true"), ("tag.gpgSign", "true"), ("gpg.program", "false"), ("user.signingKey", "nobody"),
-        ("user.useConfigOnly", "true"), ("commit.verbose", "true"), ("commit.template", "/no/such/file"),
-        ("commit.cleanup", "strip"), ("core.editor", "false"), ("core.askPass", "false"), ("gc.auto", "1"),
-        ("core.logAllRefUpdates", "always"), ("core.commitGraph", "false"), ("core.multiPackIndex", "false"),
-        ("core.warnAmbiguousRefs", "true"), ("core.createObject", "rename"), ("column.ui", "always"),
-        ("safe.bareRepository", "explicit"), ("alias.push", "!false"), ("alias.diff-tree", "!false"),
-        ("help.autoCorrect", "immediate"), ("core.excludesFile", "/no/such/file"), ("init.templateDir", "/no/such/folder"),
-        ("core.packedRefsTimeout", "0"), ("rerere.enabled", "true"), ("uploadpack.hideRefs", "refs/heads"),
-        ("core.hooksPath", "failing-hooks"), ("maintenance.auto", "true"), ("branch.sort", "-committerdate"),
+        ("commit.gpgSign", "true"), ("tag.gpgSign", "true"), ("gpg.program", "false"),
+        ("user.signingKey", "nobody"), ("user.useConfigOnly", "true"), ("commit.verbose", "true"),
+        ("commit.template", "/no/such/file"), ("commit.cleanup", "strip"), ("core.editor", "false"),
+        ("core.askPass", "false"), ("gc.auto", "1"), ("core.logAllRefUpdates", "always"),
+        ("core.commitGraph", "false"), ("core.multiPackIndex", "false"),
+        ("core.warnAmbiguousRefs", "true"), ("core.createObject", "rename"),
+        ("column.ui", "always"), ("safe.bareRepository", "explicit"), ("alias.push", "!false"),
+        ("alias.diff-tree", "!false"), ("help.autoCorrect", "immediate"),
+        ("core.excludesFile", "/no/such/file"), ("init.templateDir", "/no/such/folder"),
+        ("core.packedRefsTimeout", "0"), ("rerere.enabled", "true"),
+        ("uploadpack.hideRefs", "refs/heads"), ("core.hooksPath", "failing-hooks"),
+        ("maintenance.auto", "true"), ("branch.sort", "-committerdate"),
     ],
 }  # fmt: skip
 EVERY = [pair for group in GROUPS.values() for pair in group]
 HOOKS = """\
-applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg commit-msg
-post-commit pre-rebase post-checkout post-merge pre-push reference-transaction push-to-checkout pre-auto-gc
-post-rewrite sendemail-validate fsmonitor-watchman post-index-change""".split()
+applypatch-msg pre-applypatch post-applypatch pre-commit pre-merge-commit prepare-commit-msg
+commit-msg post-commit pre-rebase post-checkout post-merge pre-push reference-transaction
+push-to-checkout pre-auto-gc post-rewrite sendemail-validate fsmonitor-watchman
+post-index-change""".split()
 
 
 @dataclass
@@ -135,7 +153,7 @@ def prepare(lab: Lab) -> None:
     """Commit and change a bit of everything that configuration could spoil."""
     hooks = lab.sandbox.root / "hooks"
     for hook in HOOKS:
-        lab.write(hook, b"#!/bin/sh\necho \"$0 ran\" >&2\nexit 1\n", mode=0o755, at=hooks)
+        lab.write(hook, b'#!/bin/sh\necho "$0 ran" >&2\nexit 1\n', mode=0o755, at=hooks)
     lab.write("attributes", b"*.txt diff=shout\n*.py diff=fail\n", at=lab.sandbox.root)
     lab.write(".gitattributes", b"*.up diff=shout\n*.md diff=fail\n*.raw -text\n")
     lab.write(".mailmap", b"Somebody Else <else@example.com> Ada Ghost <ada@example.com>\n")
@@ -200,14 +218,16 @@ def push_under(bench: Bench, settings: Settings) -> None:
     pushed = push(replace(options(bench.lab, laptop), prefix=prefix))
     assert pushed.lines == bench.pushed.lines
     stored = bench.stored(prefix)
-    assert stored[DIFF_FILE].replace(b"\n\n", b"\n \n") == bench.files[DIFF_FILE].replace(b"\n\n", b"\n \n")
+    assert stored[DIFF_FILE].replace(b"\n\n", b"\n \n") == bench.files[DIFF_FILE].replace(
+        b"\n\n", b"\n \n"
+    )
     assert without_log_lines(stored[COMMITS_FILE]) == without_log_lines(bench.files[COMMITS_FILE])
     assert stored[BUNDLE_FILE].split(b"PACK")[0] == bench.files[BUNDLE_FILE].split(b"PACK")[0]
     shutil.rmtree(laptop)
 
 
 def without_log_lines(patch: bytes) -> bytes:
-    """Return `commits.patch` without the `--stat` and the prefix of the subject, both for people."""
+    """Return `commits.patch` without what is for people: `--stat`, the subject's prefix."""
     lines = [line for line in patch.split(b"\n") if b" | " not in line]
     return b"\n".join(re.sub(rb"^Subject: \[\w+\]", b"Subject:", line) for line in lines)
 
@@ -240,7 +260,9 @@ def test_push_and_pull_are_the_same_under_all_settings_together(bench: Bench) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", EVERY, ids=lambda s: f"{s[0]}={s[1]}" if isinstance(s, tuple) else str(s))
+@pytest.mark.parametrize(
+    "setting", EVERY, ids=lambda s: f"{s[0]}={s[1]}" if isinstance(s, tuple) else str(s)
+)
 def test_a_push_and_a_pull_are_the_same_under_any_setting(
     bench: Bench, setting: tuple[str, str]
 ) -> None:

@@ -17,7 +17,9 @@ from tests.support.lab import Lab
 from tests.support.roundtrip import options, push_untouched, round_trip
 
 BINARY = bytes(range(256)) * 5
-NOT_UTF8 = b"caf\xe9 \xff" if sys.platform != "darwin" else b"caf\xc3\xa9"  # macOS has no such names
+NOT_UTF8 = (
+    b"caf\xe9 \xff" if sys.platform != "darwin" else b"caf\xc3\xa9"
+)  # macOS has no such names
 
 Edit = Callable[[Lab], None]
 
@@ -106,7 +108,9 @@ def test_crlf_content_in_the_repository_of_an_eol_crlf_file_arrives(lab: Lab) ->
 
 
 def test_filters_change_the_disk_and_not_the_tree(lab: Lab) -> None:
-    lab.write(".gitattributes", b"*.up filter=shout\n*.id ident\n*.u16 working-tree-encoding=UTF-16\n")
+    lab.write(
+        ".gitattributes", b"*.up filter=shout\n*.id ident\n*.u16 working-tree-encoding=UTF-16\n"
+    )
     git(lab, "config", "filter.shout.clean", "tr a-z A-Z")
     git(lab, "config", "filter.shout.smudge", "tr A-Z a-z")
     lab.write("a.up", b"quiet\n")
@@ -210,11 +214,43 @@ def test_an_unchanged_working_tree_arrives_too(lab: Lab) -> None:
 # Names
 
 NAMES = [
-    b" leading and trailing ", b'"quoted"', b"'single'", b"new\nline", b"tab\there", b"-dash", b"--force",
-    b"back\\slash", b"\\", b"a\\n", b"$HOME", b"`id`", b"%s", b"*", b"[a]", b":(top)x", b"#comment", b"!not",
-    b"a b", b"\x01\x7f", b"..dots", b"...", b"{", b"\r", NOT_UTF8, "grüße".encode(), "漢字 🙂".encode(),
-    b"dev/null", b"a/b/foo", b"con", b"trailing.", b".gitkeep", b".gitignored", b"x.git/HEAD", b"=>", b"a => b",
-]  # fmt: skip
+    b" leading and trailing ",
+    b'"quoted"',
+    b"'single'",
+    b"new\nline",
+    b"tab\there",
+    b"-dash",
+    b"--force",
+    b"back\\slash",
+    b"\\",
+    b"a\\n",
+    b"$HOME",
+    b"`id`",
+    b"%s",
+    b"*",
+    b"[a]",
+    b":(top)x",
+    b"#comment",
+    b"!not",
+    b"a b",
+    b"\x01\x7f",
+    b"..dots",
+    b"...",
+    b"{",
+    b"\r",
+    NOT_UTF8,
+    "grüße".encode(),
+    "漢字 🙂".encode(),
+    b"dev/null",
+    b"a/b/foo",
+    b"con",
+    b"trailing.",
+    b".gitkeep",
+    b".gitignored",
+    b"x.git/HEAD",
+    b"=>",
+    b"a => b",
+]
 
 
 def test_names_of_every_kind_arrive(lab: Lab) -> None:
@@ -235,7 +271,11 @@ def test_names_of_every_kind_arrive(lab: Lab) -> None:
 def test_names_in_both_unicode_normal_forms_arrive_side_by_side(lab: Lab) -> None:
     git(lab, "config", "core.precomposeUnicode", "true")
     for form in ("NFC", "NFD"):
-        name = unicodedata.normalize(form, "Ångström é") if form == "NFC" else "A\u030angstro\u0308m e\u0301"
+        name = (
+            unicodedata.normalize(form, "Ångström é")
+            if form == "NFC"
+            else "A\u030angstro\u0308m e\u0301"
+        )
         lab.write(f"old {name}", form.encode())
     lab.commit("Both forms")
     for form, name in (("NFC", "Ångström é"), ("NFD", "A\u030angstro\u0308m e\u0301")):
@@ -277,7 +317,15 @@ def test_staged_unstaged_and_intended_changes_mix(lab: Lab) -> None:
     lab.write("du", b"changed, untracked\n")
     for name in ("intended", "intended-gone", "intended-folder", "intended-empty"):
         lab.write(name, b"" if name.endswith("empty") else b"intended\n")
-    git(lab, "add", "--intent-to-add", "intended", "intended-gone", "intended-folder", "intended-empty")
+    git(
+        lab,
+        "add",
+        "--intent-to-add",
+        "intended",
+        "intended-gone",
+        "intended-folder",
+        "intended-empty",
+    )
     remove(lab, "intended-gone")
     remove(lab, "intended-folder")
     lab.write("intended-folder/x", b"x\n")

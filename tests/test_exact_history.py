@@ -53,7 +53,9 @@ def commits_round_trip(lab: Lab) -> Pushed:
         there = lab.sandbox.root / name
         assert lab.sandbox.git("cat-file", "--batch", cwd=there, stdin=ids.encode()) == commits
     pod = lab.sandbox.root / "pod"
-    assert git(lab, "log", "--format=%H %P %T") == lab.sandbox.text("log", "--format=%H %P %T", cwd=pod)
+    assert git(lab, "log", "--format=%H %P %T") == lab.sandbox.text(
+        "log", "--format=%H %P %T", cwd=pod
+    )
     assert lab.sandbox.text("symbolic-ref", "HEAD", cwd=pod) == "refs/heads/main"
     return pushed
 
@@ -129,8 +131,10 @@ def test_an_uncommitted_revert_brings_back_old_content(lab: Lab) -> None:
 def test_what_looks_like_a_patch_in_a_message_is_not_applied(lab: Lab) -> None:
     lab.write("foo", b"b\n")
     lab.commit(
-        "Subject\n\n---\ndiff --git a/evil b/evil\nnew file mode 100644\n--- /dev/null\n+++ b/evil\n"
-        "@@ -0,0 +1 @@\n+evil\n-- \n2.39\n\nFrom 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
+        "Subject\n\n---\ndiff --git a/evil b/evil\nnew file mode 100644\n"
+        "--- /dev/null\n+++ b/evil\n"
+        "@@ -0,0 +1 @@\n+evil\n-- \n2.39\n\n"
+        "From 0123456789012345678901234567890123456789 Mon Sep 17 00:00:00 2001\n"
         "From: Eve <eve@example.com>\nSubject: [PATCH] Evil\n\n---\n>From the start\n"
     )
     lab.write("foo", b"c\n")
@@ -157,7 +161,8 @@ def test_a_commit_signed_with_ssh_still_verifies(lab: Lab) -> None:
     allowed = lab.sandbox.home / "allowed"
     allowed.write_text(f"ada@example.com {public[0]} {public[1]}\n")
     for name, value in {
-        "gpg.format": "ssh", "user.signingKey": str(key), "gpg.ssh.allowedSignersFile": str(allowed),
+        "gpg.format": "ssh", "user.signingKey": str(key),
+        "gpg.ssh.allowedSignersFile": str(allowed),
         "commit.gpgSign": "true", "log.showSignature": "true", "push.gpgSign": "if-asked",
     }.items():  # fmt: skip
         lab.sandbox.config(name, value)
@@ -165,7 +170,9 @@ def test_a_commit_signed_with_ssh_still_verifies(lab: Lab) -> None:
     lab.commit("Signed")
     lab.write("foo", b"c\n")
     commits_round_trip(lab)
-    assert lab.sandbox.run("git", "verify-commit", "HEAD", cwd=lab.sandbox.root / "cloned").code == 0
+    assert (
+        lab.sandbox.run("git", "verify-commit", "HEAD", cwd=lab.sandbox.root / "cloned").code == 0
+    )
 
 
 def test_many_commits_on_the_same_files_arrive(lab: Lab) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,23 +16,44 @@ from tests.support.oracle import disk_tree_of
 from tests.support.roundtrip import options, push_untouched
 from tests.support.sandbox import Sandbox
 
-_POOL = [b"a", b"b", b"c", b"foo", b"src", b"-x", b"sp ace", b"new\nline", b'q"', b"back\\slash", b"\xff", b"\xc3\xa9"]
+_POOL = [
+    b"a",
+    b"b",
+    b"c",
+    b"foo",
+    b"src",
+    b"-x",
+    b"sp ace",
+    b"new\nline",
+    b'q"',
+    b"back\\slash",
+    b"\xff",
+    b"\xc3\xa9",
+]
 
 
 def carried(name: bytes) -> bool:
-    """Whether git carries a file of this name at all (it refuses what could mean .git elsewhere)."""
+    """Whether git carries a file of this name: it refuses what could mean .git elsewhere."""
     return name not in (b".", b"..") and b"git" not in name.lower() and b"~" not in name
 
 
 NAMES = st.one_of(
     st.sampled_from(_POOL),
-    st.lists(st.integers(1, 255).filter(lambda c: c != 47), min_size=1, max_size=6).map(bytes).filter(carried),
+    st.lists(st.integers(1, 255).filter(lambda c: c != 47), min_size=1, max_size=6)
+    .map(bytes)
+    .filter(carried),
 )
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map(b"/".join)
 TEXT = st.lists(
-    st.sampled_from([b"one", b"two", b"", b" ", b"\t", b"\xff\xfe", b"-- ", b"@@ -1 +1 @@", b"\\ No newline"])
-).flatmap(lambda lines: st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n"]).map(lambda end: end.join(lines)))
-CONTENTS = st.one_of(TEXT, TEXT.map(lambda text: text + b"\n"), st.binary(max_size=60), st.just(b""))
+    st.sampled_from(
+        [b"one", b"two", b"", b" ", b"\t", b"\xff\xfe", b"-- ", b"@@ -1 +1 @@", b"\\ No newline"]
+    )
+).flatmap(
+    lambda lines: st.sampled_from([b"\n", b"\r\n", b"\r", b"\n\n"]).map(lambda end: end.join(lines))
+)
+CONTENTS = st.one_of(
+    TEXT, TEXT.map(lambda text: text + b"\n"), st.binary(max_size=60), st.just(b"")
+)
 TARGETS = st.one_of(PATHS, st.sampled_from([b"..", b".", b"/", b"a", b"src", b"../../x"]))
 
 
@@ -63,7 +83,18 @@ class Do:
 
 
 Step = Write | Link | Do
-WHATS = ["remove", "move", "stage", "stage-all", "intend", "unstage", "commit", "merge", "empty", "publish"]
+WHATS = [
+    "remove",
+    "move",
+    "stage",
+    "stage-all",
+    "intend",
+    "unstage",
+    "commit",
+    "merge",
+    "empty",
+    "publish",
+]
 STEPS = st.lists(
     st.one_of(
         st.builds(Write, PATHS, CONTENTS, st.booleans()),
@@ -90,56 +121,61 @@ class Machine:
 
 
 @pytest.fixture
-def machine(in_sandbox: Sandbox) -> Iterator[Machine]:
+def machine(in_sandbox: Sandbox) -> Machine:
     """Return what makes a lab for every example."""
     return Machine(in_sandbox)
 
 
-def clear(path: bytes, top: bytes) -> None:
-    """Remove what stands at `path`, and what is no folder above it."""
-    for above in reversed([path, *parents(path)]):
-        full = os.path.join(top, above)
-        if os.path.lexists(full) and (above == path or os.path.islink(full) or not os.path.isdir(full)):
-            if os.path.isdir(full) and not os.path.islink(full):
-                shutil.rmtree(full)
-            else:
-                os.unlink(full)
-    os.makedirs(os.path.dirname(os.path.join(top, path)), exist_ok=True)
+def clear(path: bytes, top: Path) -> Path:
+    """Remove what stands at `path`, and what is no folder above it; returns the place."""
+    place = top / os.fsdecode(path)
+    for above in (*parents(path), path):
+        full = top / os.fsdecode(above)
+        if full.is_symlink() or full.is_file():
+            full.unlink()
+        elif full == place and full.is_dir():
+            shutil.rmtree(full)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def parents(path: bytes) -> list[bytes]:
-    """Return the folders above `path`, the nearest first."""
+    """Return the folders above `path`, from the top down."""
     parts = path.split(b"/")
-    return [b"/".join(parts[:depth]) for depth in range(len(parts) - 1, 0, -1)]
+    return [b"/".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
 def take(lab: Lab, step: Step) -> None:
     """Take one step in the laptop's repository."""
-    top = os.fsencode(lab.laptop)
     if isinstance(step, Write):
-        clear(step.path, top)
+        clear(step.path, lab.laptop)
         lab.write(step.path, step.content, mode=0o755 if step.executable else 0o644)
     elif isinstance(step, Link):
-        clear(step.path, top)
-        os.symlink(step.target, os.path.join(top, step.path))
+        clear(step.path, lab.laptop).symlink_to(os.fsdecode(step.target))
     else:
         files = sorted(lab.disk_state())
-        act(lab, step.what, files[step.which % len(files)] if files else b"", top)
+        act(lab, step.what, files[step.which % len(files)] if files else b"")
 
 
-def act(lab: Lab, what: str, path: bytes, top: bytes) -> None:
+STAGING: dict[str, list[str]] = {
+    "stage": ["add"],
+    "intend": ["add", "-N"],
+    "unstage": ["rm", "-q", "-f", "--cached", "--ignore-unmatch"],
+}
+
+
+def act(lab: Lab, what: str, path: bytes) -> None:
     """Do what a `Do` says, to the file at `path`."""
 
     def git(*args: str | bytes) -> str:
         return lab.sandbox.text("--literal-pathspecs", *args, cwd=lab.laptop)
 
     if what == "remove" and path:
-        os.unlink(os.path.join(top, path))
+        (lab.laptop / os.fsdecode(path)).unlink()
     elif what == "move" and path:
-        os.rename(os.path.join(top, path), os.path.join(top, b"moved"))
-    elif what in ("stage", "intend", "unstage") and path:
-        flags = {"stage": ["add"], "intend": ["add", "-N"], "unstage": ["rm", "-q", "-f", "--cached", "--ignore-unmatch"]}
-        git(*flags[what], "--", path)
+        (lab.laptop / os.fsdecode(path)).rename(lab.laptop / "moved")
+    elif what in STAGING and path:
+        git(*STAGING[what], "--", path)
     elif what == "stage-all":
         git("add", "--all")
     elif what == "commit":
@@ -158,11 +194,8 @@ def act(lab: Lab, what: str, path: bytes, top: bytes) -> None:
 def arrives(machine: Machine, steps: list[Step], *, cloned: bool, shallow: bool) -> None:
     """Take the steps, push, rebuild, compare."""
     lab = machine.lab()
-    try:
-        for step in steps:
-            take(lab, step)
-    except OSError:
-        return  # a link that leads nowhere good was in the way: not a tree to send
+    for step in steps:
+        take(lab, step)
     pushed = push_untouched(lab)
     assert pushed.hash == disk_tree_of(lab.laptop)
     disk = lab.disk_state()
@@ -191,7 +224,7 @@ def test_any_tree_arrives(machine: Machine, steps: list[Step], cloned: bool, sha
 
 
 @pytest.mark.slow
-@settings(max_examples=150, database=None, print_blob=True, **FREELY)  # type: ignore[arg-type]
+@settings(max_examples=120, database=None, print_blob=True, **FREELY)  # type: ignore[arg-type]
 @given(steps=STEPS, cloned=st.booleans(), shallow=st.booleans())
 def test_any_of_many_trees_arrives(
     machine: Machine, steps: list[Step], cloned: bool, shallow: bool
@@ -201,7 +234,9 @@ def test_any_of_many_trees_arrives(
 
 @settings(max_examples=20, derandomize=True, database=None, **FREELY)  # type: ignore[arg-type]
 @given(steps=STEPS)
-def test_what_push_takes_for_the_tree_is_what_is_on_disk(machine: Machine, steps: list[Step]) -> None:
+def test_what_push_takes_for_the_tree_is_what_is_on_disk(
+    machine: Machine, steps: list[Step]
+) -> None:
     lab = machine.lab()
     for step in steps:
         take(lab, step)

@@ -1,11 +1,13 @@
-"""Laptop to pod and back to plain git: push, rebuild elsewhere, compare without git ghost's help."""
+"""From laptop to pod: push, rebuild elsewhere, compare without git ghost's help."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from git_ghost.model import format_of
 from git_ghost.sync import Options, Pushed, clone, pull, push
@@ -16,13 +18,22 @@ _OURS = b"git-ghost"
 """The one folder in a git folder that is git ghost's own."""
 
 
+def some(name: str, cases: Mapping[str, object], *, quick: Collection[str]) -> pytest.MarkDecorator:
+    """Run a test with every case, all but those named in `quick` marked as slow."""
+    chosen = (
+        pytest.param(case, id=key, marks=[] if key in quick else [pytest.mark.slow])
+        for key, case in cases.items()
+    )
+    return pytest.mark.parametrize(name, list(chosen))
+
+
 def options(lab: Lab, at: Path | None = None) -> Options:
     """Return the options of a call that is about the repository at `at` (default: the laptop's)."""
     return Options(directory=str(at or lab.laptop), repo=lab.ghost_url)
 
 
 def push_untouched(lab: Lab, at: Path | None = None, **how: Any) -> Pushed:
-    """Push, and assert that not a byte of the repository changed, index and time stamps included."""
+    """Push; assert that not a byte of the repository changed, nor the index's time stamp."""
     top = at or lab.laptop
     before = _traces(lab, top)
     pushed = push(options(lab, top), **how)
@@ -86,21 +97,19 @@ def _traces(lab: Lab, top: Path) -> dict[bytes, tuple[int, int, bytes]]:
     found = {}
     for folder in (str(top), *folders):
         for place, below, names in os.walk(os.fsencode(folder)):
-            if _OURS in below and (
-                place == os.fsencode(folder) or place.endswith(b"/.git")
-            ):
+            if _OURS in below and (place == os.fsencode(folder) or place.endswith(b"/.git")):
                 below.remove(_OURS)
             for name in names:
-                path = os.path.join(place, name)
-                found[path] = _trace(path)
+                path = place + b"/" + name
+                found[path] = _trace(Path(os.fsdecode(path)))
     return found
 
 
-def _trace(path: bytes) -> tuple[int, int, bytes]:
-    status = os.lstat(path)
-    if os.path.islink(path):
-        return status.st_mode, status.st_mtime_ns, os.readlink(path)  # noqa: PTH115 - bytes
-    content = Path(os.fsdecode(path)).read_bytes()
-    if b"/sharedindex." in path or b"/objects/" in path:
-        return status.st_mode, 0, content  # git says so that it used one, lest it is pruned
-    return status.st_mode, status.st_mtime_ns, content
+def _trace(path: Path) -> tuple[int, int, bytes]:
+    status = path.lstat()
+    if path.is_symlink():
+        return status.st_mode, status.st_mtime_ns, os.fsencode(path.readlink())
+    if path.name.startswith("sharedindex.") or "objects" in path.parts:
+        # git freshens their time stamps to say that they are in use
+        return status.st_mode, 0, path.read_bytes()
+    return status.st_mode, status.st_mtime_ns, path.read_bytes()
