@@ -136,13 +136,13 @@ def test_a_relative_path_starts_where_it_was_written(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     both = config(repo="../ghosts", source="src.git")
-    from_config = Settings.resolve({}, {}, both, "/work/top")
-    assert (from_config.repo, from_config.source) == ("/work/ghosts", "/work/top/src.git")
-    flag_and_config = Settings.resolve({"source": "src.git"}, {}, both, "/work/top")
-    assert flag_and_config.repo == "/work/ghosts"
+    from_config = Settings.resolve({}, {}, both, "/srv/top")
+    assert (from_config.repo, from_config.source) == ("/srv/ghosts", "/srv/top/src.git")
+    flag_and_config = Settings.resolve({"source": "src.git"}, {}, both, "/srv/top")
+    assert flag_and_config.repo == "/srv/ghosts"
     assert flag_and_config.source == str(tmp_path / "src.git")
-    from_env = Settings.resolve({}, {"GIT_GHOST_REPO": "./g"}, both, "/work/top")
-    assert (from_env.repo, from_env.source) == (str(tmp_path / "g"), "/work/top/src.git")
+    from_env = Settings.resolve({}, {"GIT_GHOST_REPO": "./g"}, both, "/srv/top")
+    assert (from_env.repo, from_env.source) == (str(tmp_path / "g"), "/srv/top/src.git")
 
 
 def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
