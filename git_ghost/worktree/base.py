@@ -16,7 +16,7 @@ from git_ghost.repository import Repository
 
 @dataclass(frozen=True)
 class Source:
-    """The source remote: its name in this repository (may be empty) and its URL, credentials out."""
+    """The source remote: its name here (may be empty) and its URL without credentials."""
 
     remote: str = ""
     url: str = ""
@@ -94,9 +94,9 @@ def require_commit(repository: Repository, rev: str) -> Oid:
 
 
 def require_advertised(repository: Repository, remote: str, base: Oid) -> None:
-    """Ask the remote itself whether its branches still reach ``base``, as far as it can be told here.
+    """Ask the remote whether its branches still reach ``base``, as far as can be told here.
 
-    NoSuchBase when none of the branches it has now is known to; RemoteError when it does not answer.
+    NoSuchBase when none of the branches it has now does; RemoteError when it does not answer.
     """
     place = Place(repository.cwd, repository.env())
     tips = [value for value, _ in network.list_heads(place, remote)]
@@ -107,7 +107,7 @@ def require_advertised(repository: Repository, remote: str, base: Oid) -> None:
     known = [tip for tip, line in zip(tips, out.splitlines(), strict=True) if " commit " in line]
     if not known or repository.git("rev-list", "--max-count=1", base, "--not", *known).strip():
         if len(known) < len(tips):
-            return  # it has newer commits than this repository knows of; one of them may reach the base
+            return  # it has commits unknown here; one of them may reach the base
         raise NoSuchBase(
             f"{remote} no longer has the base commit {base}",
             "Push it there again, or `git fetch --prune`.",
@@ -125,7 +125,7 @@ class Range:
 
 
 def describe_range(repository: Repository, base: Oid, head: Oid) -> Range:
-    """What lies between ``base`` and ``head``; GhostError when a shallow clone hides a part of it."""
+    """What lies between ``base`` and ``head``; GhostError when a shallow clone hides a part."""
     out = (
         repository.git("rev-list", "--boundary", "--topo-order", head, f"^{base}")
         .decode("ascii")
@@ -140,7 +140,8 @@ def describe_range(repository: Repository, base: Oid, head: Oid) -> Range:
             cut = set(shallow.read().split()).intersection(inside)
         if cut:
             raise GhostError(
-                f"this shallow clone does not reach from {head} back to {base} (it ends at {min(cut)})",
+                f"this shallow clone does not reach from {head} back to {base}"
+                f" (it ends at {min(cut)})",
                 "Get the missing history first: git fetch --unshallow",
             )
     return Range(base, head, tuple(edges), len(inside))
@@ -161,7 +162,7 @@ def start_bundle_pack(repository: Repository, env: dict[str, str], span: Range) 
 
 
 def bundle_header(span: Range, object_format: str) -> bytes:
-    """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where it is needed."""
+    """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where needed."""
     lines = (
         ["# v2 git bundle"]
         if object_format == "sha1"

@@ -1,4 +1,4 @@
-"""What must not leave a laptop unnoticed: large files, secrets, work hidden in other repositories."""
+"""What must not leave a laptop unnoticed: large files, secrets, work in other repositories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ _SECRET = re.compile(
     \.env(?!\.(?:example|sample|template|dist|defaults)\Z)(?:\..+)? | .+\.env
   | .*\.(?:pem|key|p12|pfx|p8|jks|keystore|kdbx|ppk|asc|gpg|ovpn|kubeconfig|tfstate|tfvars)
   | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?(?:[._-].*)?(?<!\.pub)
-  | \.?(?:netrc|pgpass|npmrc|pypirc|htpasswd|git-credentials|vault-token|s3cfg|boto|my\.cnf) | _netrc
+  | \.?(?:netrc|pgpass|npmrc|pypirc|htpasswd|git-credentials|vault-token|s3cfg|boto|my\.cnf)
+  | _netrc
   | credentials(?:\.(?:json|csv|ya?ml|toml|ini|db|xml))? | (?:.*[._-])?credentials\.json
   | (?:.*[._-])?service[._-]?account(?:[._-].*)?\.json | client[._-]secrets?(?:[._-].*)?\.json
   | application_default_credentials\.json | kubeconfig(?:\..+)?
@@ -86,18 +87,19 @@ class Limits:
 
 
 def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> None:
-    """Refuse (GhostError) a file over ``limits.file`` or a sum over ``limits.total``, naming them."""
+    """Refuse (GhostError) files over ``limits.file``, or over ``limits.total`` together."""
     large = sorted((path for path in sizes if sizes[path] > limits.file), key=lambda p: -sizes[p])
     total = sum(sizes.values())
     hint = (
-        "Put what the job does not need into .gitignore (or .git/info/exclude), or send only tracked files"
-        " with --no-untracked.\nTo send it all the same: git config {} {}"
+        "Put what the job does not need into .gitignore (or .git/info/exclude), or send only"
+        " tracked files with --no-untracked.\nTo send it all the same: git config {} {}"
     )
     if large:
         named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in large[:8])
         more = f"\n  … and {len(large) - 8} more" if len(large) > 8 else ""
         raise GhostError(
-            f"{len(large)} changed or new file(s) over the limit of {show_size(limits.file)}; nothing was sent:{named}{more}",
+            f"{len(large)} changed or new file(s) over the limit of {show_size(limits.file)};"
+            f" nothing was sent:{named}{more}",
             hint.format("ghost.maxFileSize", f"{(max(sizes.values()) >> 20) + 1}m"),
         )
     if total > limits.total:
@@ -115,7 +117,8 @@ def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> Non
     found = [path for path in untracked if path not in included and looks_secret(path)]
     if found:
         raise GhostError(
-            f"{len(found)} new file(s) look like secrets by their names; nothing was sent:{show_paths(found)}",
+            f"{len(found)} new file(s) look like secrets by their names; nothing was sent:"
+            f"{show_paths(found)}",
             "Put them into .gitignore (or .git/info/exclude), or name them with -I to send them.",
         )
 
@@ -125,8 +128,10 @@ def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> None:
     found = list(nested)
     if found and "nested" not in without:
         raise GhostError(
-            f"{len(found)} git repository(ies) inside this one; git cannot carry their content:{show_paths(found)}",
-            "Put them into .gitignore, make them submodules, or go on without their content: --without nested",
+            f"{len(found)} git repository(ies) inside this one; git cannot carry their content:"
+            f"{show_paths(found)}",
+            "Put them into .gitignore, make them submodules, or go on without their content:"
+            " --without nested",
         )
 
 
@@ -142,14 +147,17 @@ def check_submodules(
     found = list(dirty)
     if found:
         raise GhostError(
-            f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:{show_paths(found)}",
+            f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:"
+            f"{show_paths(found)}",
             "Commit and push them there, or go on with the commits alone: --without submodules",
         )
     unpushed = [path for path in gitlinks if not _submodule_is_pushed(repository, path)]
     if unpushed:
         raise GhostError(
-            f"{len(unpushed)} submodule(s) are at a commit that no remote of theirs has:{show_paths(unpushed)}",
-            "Push them from there (`git -C PATH push`), or go on all the same: --without submodules",
+            f"{len(unpushed)} submodule(s) are at a commit that no remote of theirs has:"
+            f"{show_paths(unpushed)}",
+            "Push them from there (`git -C PATH push`), or go on all the same:"
+            " --without submodules",
         )
 
 
@@ -167,7 +175,7 @@ def _submodule_is_pushed(repository: Repository, path: bytes) -> bool:
 def check_lfs(
     repository: Repository, env: Mapping[str, str], paths: Iterable[bytes], without: frozenset[str]
 ) -> None:
-    """Refuse (GhostError) changed files under an LFS filter: the LFS server would lack their content.
+    """Refuse (GhostError) changed files under an LFS filter: its server would lack their content.
 
     A ghost carries the pointer only. Asked only where a ``filter.lfs`` is configured, since without
     one git stores the content itself.
@@ -186,7 +194,8 @@ def check_lfs(
     found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
     if found:
         raise GhostError(
-            f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only their pointers:{show_paths(found)}",
-            "Commit them and push them to the source remote (`git lfs push --all REMOTE` sends the content),"
-            " then go on with the pointers: --without lfs",
+            f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only"
+            f" their pointers:{show_paths(found)}",
+            "Commit them and push them to the source remote (`git lfs push --all REMOTE` sends"
+            " the content), then go on with the pointers: --without lfs",
         )

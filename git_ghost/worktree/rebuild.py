@@ -23,7 +23,7 @@ _APPLY = (
 
 
 def missing_commits(repository: Repository, commits: Sequence[str]) -> list[str]:
-    """Those of ``commits`` that are not here, or whose tree is not (a cut-off fetch leaves neither).
+    """Those of ``commits`` that are not here, or whose tree is not.
 
     In a partial clone the commit is enough: git fetches the rest when it is needed.
     """
@@ -54,7 +54,11 @@ def start_fetch_commits(place: Place, source: str, commits: Sequence[str], depth
 
 
 def finish_fetch_commits(
-    place: Place, running: Running, source: str, commits: Sequence[str], depth: int
+    place: Place,
+    running: Running,
+    source: str,
+    commits: Sequence[str],
+    depth: int,  # noqa: ARG001 - takes what start_fetch_commits took
 ) -> None:
     """Wait for :func:`start_fetch_commits`; NoSuchBase when the source does not have a commit.
 
@@ -114,16 +118,16 @@ def no_base(commit: str, source: str) -> NoSuchBase:
     where = f" or on {redact(source)}" if source else ""
     return NoSuchBase(
         f"the base commit {commit} is not here{where}",
-        "Push that commit to the source remote, name another source with --source, or push the ghost"
-        " again with its commits (`git ghost push all`).",
+        "Push that commit to the source remote, name another source with --source, or push the"
+        " ghost again with its commits (`git ghost push all`).",
     )
 
 
 def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) -> tuple[str, ...]:
     """Unpack a ``commits.bundle`` into the quarantine and check that it leads to ``head``.
 
-    ``bundle`` must be unbuffered: its header is read here, the pack by git. Returns the prerequisites
-    that are missing here (nothing is unpacked then), else an empty tuple.
+    ``bundle`` must be unbuffered: its header is read here, the pack by git. Returns the
+    prerequisites that are missing here (nothing is unpacked then), else an empty tuple.
     Raises VerificationFailed for a bundle that is malformed or leads elsewhere.
     """
     repository = quarantine.repository
@@ -171,8 +175,8 @@ def rebuild_tree(
 ) -> Oid:
     """The tree that results from applying ``patch`` (None: nothing) to commit ``base``.
 
-    It is put together in a private index, left there under ``index``. Raises VerificationFailed when
-    the patch does not apply.
+    It is put together in a private index, left there under ``index``. Raises VerificationFailed
+    when the patch does not apply.
     """
     repository = quarantine.repository
     assert repository is not None
@@ -184,7 +188,8 @@ def rebuild_tree(
         except GitFailed as e:
             raise VerificationFailed(
                 f"the stored patch does not apply to {base}: {e.stderr.strip()}",
-                "The ghost was tampered with, or an older git ghost's configuration broke it; push again.",
+                "The ghost was tampered with, or an older git ghost's configuration broke it;"
+                " push again.",
             ) from e
     return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
 

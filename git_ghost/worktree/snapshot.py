@@ -82,7 +82,7 @@ def start_status(repository: Repository, env: dict[str, str]) -> Running:
 
 
 def survey(quarantine: Quarantine) -> Survey:
-    """Look at the working tree through the quarantine's private index; nothing is hashed or written.
+    """Look at the working tree through a private index; nothing is hashed or written.
 
     Raises GhostError where git cannot read it.
     """
@@ -104,7 +104,7 @@ def _on_disk(repository: Repository, path: bytes) -> bool:
 
 
 def _changed_behind_flags(quarantine: Quarantine, paths: list[bytes]) -> list[bytes]:
-    """Which of ``paths``, flagged to be overlooked, differ on disk: asked of another private index."""
+    """Which of ``paths``, flagged to be overlooked, differ: asked of another private index."""
     repository = quarantine.repository
     assert repository is not None
     quarantine.copy_index("unflagged")
@@ -123,7 +123,7 @@ def unflag(repository: Repository, env: dict[str, str], paths: Iterable[bytes]) 
 
 
 def _parse_status(out: bytes) -> Survey:
-    """Read ``git status --porcelain=v2 -z --branch`` (git-status(1), "Porcelain Format Version 2")."""
+    """Read ``git status --porcelain=v2 -z --branch`` (see git-status(1))."""
     header: dict[str, str] = {}
     lists: dict[str, list[bytes]] = {
         name: []
@@ -263,7 +263,7 @@ def _refuse_unlistable(repository: Repository, path: bytes) -> None:
 
 
 def _named_paths(repository: Repository, wanted: Wanted) -> list[bytes]:
-    """The paths named by ``-I``, relative to the top; with the targets of links when those are followed."""
+    """The paths named by ``-I``, relative to the top; followed links' targets too."""
     found: dict[bytes, None] = {}
     for path in wanted.include:
         relative = _relative(repository, path)
@@ -273,7 +273,8 @@ def _named_paths(repository: Repository, wanted: Wanted) -> list[bytes]:
             target = os.readlink(full)
             if os.path.isabs(target):
                 raise UsageError(
-                    f"{guards.show_path(relative)} is a symbolic link to the absolute path {guards.show_path(target)}",
+                    f"{guards.show_path(relative)} is a symbolic link to the absolute path"
+                    f" {guards.show_path(target)}",
                     "--follow-symlinks takes relative links inside the repository.",
                 )
             full = os.path.normpath(os.path.join(os.path.dirname(full), target))
@@ -285,7 +286,7 @@ def _named_paths(repository: Repository, wanted: Wanted) -> list[bytes]:
 
 
 def _relative(repository: Repository, path: bytes) -> bytes:
-    """``path`` relative to the top of the working tree; its folder's links resolved, its own not."""
+    """``path`` relative to the top; links above it resolved, itself not."""
     top = os.path.realpath(os.fsencode(repository.work_tree))
     path = os.path.normpath(path)
     full = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
@@ -364,8 +365,8 @@ def update_index(
         if ignored:  # the one thing it passes over with a word, and success
             names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
             raise GhostError(
-                f"git refuses to carry {len(ignored)} file(s), whose names could mean .git elsewhere;"
-                f" nothing was sent:{names}",
+                f"git refuses to carry {len(ignored)} file(s), whose names could mean .git"
+                f" elsewhere; nothing was sent:{names}",
                 "Rename them, or put them into .gitignore.",
             )
 
