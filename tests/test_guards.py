@@ -206,6 +206,13 @@ def test_tracked_secrets_are_the_user_s_own_decision(lab: Lab) -> None:
     assert send(lab).hash == lab.tree_of()
 
 
+def test_a_secret_that_was_only_staged_is_refused_too(lab: Lab) -> None:
+    lab.write(".env", b"TOKEN=1\n")
+    lab.sandbox.git("add", "--all", cwd=lab.laptop)
+    assert ".env" in refused(lab).message
+    assert send(lab, include=[".env"]).hash == lab.tree_of()
+
+
 def test_ignored_secrets_are_no_matter(lab: Lab) -> None:
     lab.write(".env", b"TOKEN=x\n")
     lab.write(".git/info/exclude", b".env\n")

@@ -29,6 +29,8 @@ class Survey:
     """Tracked paths whose content on disk is not the index's."""
     deleted: tuple[bytes, ...] = ()
     """Tracked paths that are not on disk."""
+    added: tuple[bytes, ...] = ()
+    """Paths in the index that are not in HEAD: somebody said `git add`, perhaps without looking."""
     staged: tuple[bytes, ...] = ()
     """Paths whose index entry is not HEAD's, whatever is on disk."""
     conflicted: tuple[bytes, ...] = ()
@@ -130,6 +132,7 @@ def _parse_status(out: bytes) -> Survey:
         for name in (
             "written",
             "deleted",
+            "added",
             "staged",
             "conflicted",
             "untracked",
@@ -146,6 +149,8 @@ def _parse_status(out: bytes) -> Survey:
             _, xy, sub, _, index_mode, disk_mode, _, _, path = line.split(b" ", 8)
             if xy[:1] != b".":
                 lists["staged"].append(path)
+            if xy == b".A" or xy[:1] == b"A":
+                lists["added"].append(path)
             if sub[:1] == b"S":
                 if sub[2:] != b"..":
                     lists["dirty_submodules"].append(path)
@@ -305,7 +310,7 @@ def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wa
     guards.check_nested(found.nested, wanted.without)
     guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
     named = frozenset(_named_paths(repository, wanted))
-    guards.check_secrets((*found.untracked, *found.included), named)
+    guards.check_secrets((*found.added, *found.untracked, *found.included), named)
     on_disk = sizes(repository, found)
     guards.check_sizes(on_disk, wanted.limits)
     guards.check_lfs(repository, env, on_disk, wanted.without)
