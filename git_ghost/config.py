@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from git_ghost.errors import UsageError
-from git_ghost.model import check_prefix
+from git_ghost.model import check_prefix, redact
 
 MAX_FILE_SIZE = 25 << 20
 """Bytes a single file may have: 25 MiB."""
@@ -157,7 +157,7 @@ def locate(url: str, base: str) -> str:
     """
     if url.startswith("-"):
         raise UsageError(
-            f"'{url}' begins with a dash and cannot name a repository",
+            f"'{redact(url)}' begins with a dash and cannot name a repository",
             "Write a local path as ./-name.",
         )
     if not is_local(url):

@@ -229,9 +229,11 @@ def test_a_folder_that_may_not_be_written_to_is_told(
     if os.getuid() == 0:  # whom no permission stops
         options = lab.options(repo="/proc/ghosts.git" if kind == "path" else "file:///proc/x.git")
         refused(lambda: push(options), "/proc/")
-        if subprocess.run(["chattr", "+i", blocked], capture_output=True, check=False).returncode:
+        if subprocess.run(
+            ["chattr", "+i", str(blocked)], capture_output=True, check=False
+        ).returncode:
             pytest.skip("nothing stops root here")
-        restore = ["chattr", "-i", blocked]
+        restore = ["chattr", "-i", str(blocked)]
     else:
         blocked.chmod(0o500)
         restore = ["chmod", "700", str(blocked)]
