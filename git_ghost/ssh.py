@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import tempfile
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from git_ghost.config import GitConfig, is_local, parse_bool
 from git_ghost.git import Background, Environment
@@ -27,6 +26,11 @@ IDLE_SECONDS = 20
 """How long a connection that nobody uses stays, should this process be killed."""
 _SOCKET_PATH = 100
 """The longest socket path that works everywhere (104 bytes on macOS), with ssh's own suffix."""
+
+
+_USER_AND_HOST = r"(?:([^@/:%\s]+)@)?([^@/:%\s\[\]]+)"
+_SSH_URL = re.compile(rf"(?:ssh|git\+ssh|ssh\+git)://{_USER_AND_HOST}(?::(\d+))?/")
+_SCP_LIKE = re.compile(rf"{_USER_AND_HOST}:(?!:|//)")
 
 
 @dataclass(frozen=True)
@@ -47,24 +51,15 @@ def host_of(url: str) -> Host | None:
 
     None too for what git would refuse (a name that ssh would take as an option) or spell otherwise.
     """
-    if "://" in url:
-        try:
-            parts = urlsplit(url)
-            port = "" if parts.port is None else str(parts.port)
-            host, user = parts.hostname, parts.username
-        except ValueError:
-            return None
-        if parts.scheme not in ("ssh", "git+ssh", "ssh+git") or not host or "%" in parts.netloc:
-            return None
-        if host != parts.netloc.rpartition("@")[2].partition(":")[0]:  # case matters to ssh_config
-            return None
-        name = f"{user}@{host}" if user else host
+    if match := _SSH_URL.match(url):
+        user, name, port = match[1] or "", match[2], match[3] or ""
+    elif match := None if is_local(url) else _SCP_LIKE.match(url):
+        user, name, port = match[1] or "", match[2], ""
     else:
-        match = re.match(r"((?:[^@/:\s]+@)?[^@/:\s\[\]]+):", url)
-        if is_local(url) or "::" in url or match is None:
-            return None
-        name, port = match[1], ""
-    return None if name.startswith("-") or "@-" in name else Host(name, port)
+        return None
+    if name.startswith("-") or user.startswith("-"):
+        return None
+    return Host(f"{user}@{name}" if user else name, port)
 
 
 @dataclass(frozen=True)
@@ -97,7 +92,7 @@ class SharedConnections:
             self._opening[host] = Background(lambda: self._open(host))
 
     def ready(self, url: str) -> tuple[dict[str, str], str]:
-        """Wait for :meth:`ahead`: variables for git's environment, and what ssh said if it failed."""
+        """Wait for :meth:`ahead`: variables for git, and what ssh said if it failed."""
         opening = self._opening.get(host) if (host := host_of(url)) else None
         opened = opening.get() if opening else _Opened(False)
         if not opened.shared:
