@@ -521,7 +521,7 @@ def test_damaged_text_never_gives_another_tree(workshop: Workshop) -> None:
     workshop.commit(b"Two\n", {"text": b"a\ny\nx\n", "binary": b"\0\1\2"}, committer=LATER)
     lines = workshop.sent().splitlines(keepends=True)
     trees = workshop.originals(form="%T")
-    for n in range(1, len(lines), 2):
+    for n in range(1, len(lines), 3):
         for damaged in (lines[:n] + lines[n + 1 :], lines[:n]):
             text = b"".join(damaged)
             try:

@@ -21,12 +21,13 @@ import calendar
 import contextlib
 import hashlib
 import itertools
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from git_ghost.errors import GitFailed, VerificationFailed
-from git_ghost.git import git
+from git_ghost.git import Running, git, pipe
 from git_ghost.model import Oid, format_of, oid
 from git_ghost.repository import Quarantine
 
@@ -42,7 +43,7 @@ _REACH = 5
 def apply(quarantine: Quarantine, base: Oid, patch: bytes, head: str = "") -> Oid:
     """Make the commits that ``patch`` describes on top of ``base``; the last one's id.
 
-    The objects go to the quarantine. ``head``, if given, is the id the last commit must have had.
+    They go to the quarantine, as a pack. ``head``, if given, is the id the last must have had.
     Raises VerificationFailed when the text is damaged, or does not say for sure what the trees are.
     """
     tree = quarantine.tree(base)
@@ -360,6 +361,8 @@ class _Series:
             steps.append(self._step(steps[-1]))
         for step in steps[1:]:
             self._write(step)
+        if steps[1:]:
+            self._pack(steps[-1].id, base.id)
         return steps
 
     def _step(self, parent: _Step) -> _Step:
@@ -481,6 +484,13 @@ class _Series:
             self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=step.raw)
         except GitFailed as e:
             raise _refuse(f"git does not take a commit of theirs: {e.stderr.strip()}") from e
+
+    def _pack(self, head: Oid, base: Oid) -> None:
+        """Make a pack of what is new: only packs are kept when a pull moves HEAD to it."""
+        name = os.path.join(self._env["GIT_OBJECT_DIRECTORY"], "pack", "pack")
+        os.makedirs(os.path.dirname(name), exist_ok=True)
+        listed = Running("rev-list", "--objects", head, f"^{base}", cwd=self._cwd, env=self._env)
+        pipe(listed, "pack-objects", "-q", name, cwd=self._cwd, env=self._env)
 
     def _git(self, *args: str, stdin: bytes | None = None) -> bytes:
         return git(*args, cwd=self._cwd, env=self._env, stdin=stdin)
