@@ -15,8 +15,8 @@ from tests.support.untouched import git_dir_of, litter_in, state_of, untouched
 pytestmark = pytest.mark.usefixtures("in_sandbox")
 
 
-def at(lab: Lab, path: Path | None = None, **more: str) -> Options:
-    return Options(directory=str(path or lab.laptop), repo=lab.ghost_url, **more)
+def at(lab: Lab, path: Path | None = None, source: str | None = None) -> Options:
+    return Options(directory=str(path or lab.laptop), repo=lab.ghost_url, source=source)
 
 
 def edited(lab: Lab) -> str:

@@ -195,7 +195,7 @@ def assert_kept(
     assert parents[0] == head
     now = lab.disk_state(pod)
     out = lab.sandbox.git("ls-tree", "-r", "-z", backup, cwd=pod)
-    kept = dict(reversed(row.split(b"\t", 1)) for row in out.split(b"\0") if row)
+    kept = {row.split(b"\t", 1)[1]: row.split(b"\t")[0] for row in out.split(b"\0") if row}
     for path, (kind, executable, content) in disk.items():
         if now.get(path) == (kind, executable, content):
             continue

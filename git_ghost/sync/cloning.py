@@ -184,9 +184,11 @@ def _locked(target: str) -> Iterator[tuple[int, bool]]:
             existed = True
         try:
             handle = os.open(target, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            continue  # a clone that failed took it away
-        except NotADirectoryError as e:
+        except OSError as e:
+            if not os.path.lexists(target):
+                continue  # a clone that failed took it away
+            if os.path.isdir(target):
+                raise
             raise LocalChanges(f"{target} exists and is no folder", "Name another one.") from e
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

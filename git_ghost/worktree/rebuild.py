@@ -141,6 +141,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
         span = ("rev-list", "--objects", "--quiet", head, "--not", *prerequisites)
         git(*span, cwd=repository.cwd, env=env)
     except GitFailed as e:
+        _refuse_full_disk(e)
         raise VerificationFailed(
             f"the stored commits do not lead from {base} to {head}: {e.stderr.strip()}",
             "The ghost repository was tampered with or is damaged; push again.",
@@ -186,12 +187,21 @@ def rebuild_tree(
         try:
             pipe(patch, *_APPLY, cwd=repository.cwd, env=env)
         except GitFailed as e:
+            _refuse_full_disk(e)
             raise VerificationFailed(
                 f"the stored patch does not apply to {base}: {e.stderr.strip()}",
                 "The ghost was tampered with, or an older git ghost's configuration broke it;"
                 " push again.",
             ) from e
     return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
+
+
+def _refuse_full_disk(failed: GitFailed) -> None:
+    """Raise GhostError where the ghost is not to blame."""
+    if "No space left on device" in failed.stderr or "quota exceeded" in failed.stderr.lower():
+        raise GhostError(
+            f"the disk is full: {failed.stderr.strip()}", "Free some space and run it again."
+        ) from failed
 
 
 def sha1_of(stream: IO[bytes]) -> tuple[str, int]:

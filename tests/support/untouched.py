@@ -19,15 +19,15 @@ def git_dir_of(repo: Path) -> Path:
 
 
 def state_of(repo: Path) -> State:
-    """Return all there is: files with their inodes and times, index, HEAD, refs, reflogs, config."""
+    """Return all there is: files with inodes and times, index, HEAD, refs, reflogs, config."""
     found: State = {}
     for folder, folders, names in os.walk(os.fsencode(repo)):
         if folder == os.fsencode(repo):
             folders[:] = [name for name in folders if name != b".git"]
         for name in names:
-            path = os.path.join(folder, name)
-            stat = os.lstat(path)
-            found[os.fsdecode(path)] = (stat.st_mode, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+            full = folder + b"/" + name
+            stat = os.lstat(full)
+            found[os.fsdecode(full)] = (stat.st_mode, stat.st_ino, stat.st_mtime_ns, stat.st_size)
         found[os.fsdecode(folder) + "/"] = sorted(folders)
     git_dir = git_dir_of(repo)
     common = git_dir
@@ -35,8 +35,8 @@ def state_of(repo: Path) -> State:
         common = git_dir / (git_dir / "commondir").read_text(encoding="utf-8").strip()
     for top in {git_dir, common.resolve()}:
         kept = [top / name for name in ("index", "HEAD", "config", "packed-refs", "index.lock")]
-        for folder in ("refs", "logs"):
-            kept += [path for path in (top / folder).rglob("*") if path.is_file()]
+        for below in ("refs", "logs"):
+            kept += [path for path in (top / below).rglob("*") if path.is_file()]
         for path in kept:
             if path.exists():
                 found[str(path)] = path.read_bytes()
