@@ -118,6 +118,12 @@ _GRACE: Final = 2.0
 """Seconds to wait for the end of stderr after git's: a daemon it started may hold it open."""
 
 
+_SIGPIPE: Final = 128 + 13
+"""The status of a git whose child nobody listened to; git itself dies of the signal (negative)."""
+
+_SAID: Final = 1 << 17
+"""Bytes of stderr that are kept: its end, where errors are."""
+
 _PATIENCE: Final = 5.0
 """Seconds to wait for what was told to end."""
 
@@ -287,8 +293,10 @@ class Running:
         self._scope.discard(self)
         if self._failure is not None:
             raise self._failure
-        said = b"".join(self._said).decode("utf-8", "replace")
-        return self._process.returncode, redact_text(said)
+        said = b"".join(self._said)
+        if len(said) > _SAID:  # a torn line could begin inside a password
+            said = said[-_SAID:].partition(b"\n")[2]
+        return self._process.returncode, redact_text(said.decode("utf-8", "replace"))
 
     def result(self, ok: Iterable[int] = (0,)) -> bytes:
         """All its output; raises GitFailed when its exit status is not in ``ok``."""
@@ -351,7 +359,7 @@ def pipe(producer: Running, *args: str | bytes, cwd: str | None, env: Environmen
             out = consumer.result()
         except GitFailed as e:
             status, said = producer.wait()
-            if status > 0:  # its own failure explains the consumer's; a SIGPIPE (negative) does not
+            if status > 0 and status != _SIGPIPE:  # its own failure explains the consumer's
                 raise GitFailed(producer.argv, status, said) from e
             raise
         status, said = producer.wait()

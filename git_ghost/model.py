@@ -199,8 +199,11 @@ def _one_line(value: str) -> str:
 
 
 # What stands before a host. A password may hold any character, a "/" or "@" too, though it should
-# not: then what follows the first ":" is no port.
-_USER = r"([a-z][a-z0-9+.:-]*)://([^{0}/?#]*@|[^{0}/?#@:\[]*:(?![0-9]*(?:[/?#\s'\"]|\Z))[^{0}]*@)"
+# not: then what follows the first ":" is no port. Bounded, so that no text takes long.
+_USER = (
+    r"([a-z][a-z0-9+.:-]{0,30})://"
+    r"([^{0}/?#]{0,4096}@|[^{0}/?#@:\[]{0,99}:(?![0-9]{0,9}(?:[/?#\s'\"]|\Z))[^{0}]{0,4096}@)"
+)
 _URL_USER = re.compile(_USER.replace("{0}", r"\0"), re.IGNORECASE)
 _URL_USER_IN_TEXT = re.compile(_USER.replace("{0}", r"\s"), re.IGNORECASE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -251,3 +252,20 @@ def test_the_ghost_repository_may_be_relative_to_the_current_folder(
     tree = lab.edit()
     push(replace(lab.options(), repo="ghosts.git"))
     assert [listed.ghost.to for listed in list_ghosts(lab.options())] == [tree]
+
+
+def test_progress_is_told_while_much_is_on_its_way_and_never_printed(
+    file_lab: Served, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    lab = file_lab
+    heard: list[str] = []
+    lab.write("noise.bin", os.urandom(3_000_000))
+    tree = push(replace(lab.options(), progress=heard.append)).hash
+    assert any("Writing objects" in line for line in heard)
+    heard.clear()
+    options = Options(repo=lab.ghost_url, progress=heard.append)
+    clone(tree, str(tmp_path / "workspace"), options)
+    assert any("objects" in line for line in heard)
+    assert not [line for line in heard if "\r" in line or "\n" in line or not line]
+    captured = capfd.readouterr()
+    assert (captured.out, captured.err) == ("", "")
