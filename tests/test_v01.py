@@ -145,11 +145,10 @@ def test_commits_of_v01_that_were_amended_are_made_again(lab: Lab, v01: V01) -> 
     assert lab.head(at=pods[0]) == lab.head(at=pods[1])
     edit(lab)
     _, hash = v01.push_diff(lab.laptop)
-    for _ in range(2):
-        pulled = pull(hash, at(lab, pods[0]))
-        assert same(lab, pods[0])
-        assert pulled.base == lab.head(at=pods[1])
-    assert pulled.changed == 0
+    results = [pull(hash, at(lab, pods[0])) for _ in range(2)]
+    assert same(lab, pods[0])
+    assert {result.base for result in results} == {lab.head(at=pods[1])}
+    assert results[1].changed == 0
 
 
 @pytest.mark.parametrize("form", ["all", "hash alone"])
@@ -397,14 +396,27 @@ def test_ghosts_from_here_can_be_listed_shown_and_deleted_by_v01(lab: Lab, v01: 
     assert lab.ghost_refs() == []
 
 
-def test_a_push_from_here_does_not_replace_what_v01_pushed(lab: Lab, v01: V01) -> None:
+def test_pushing_the_same_with_both_makes_two_diffs_and_one_commits_ghost(
+    lab: Lab, v01: V01
+) -> None:
     commits, old, new = both_kinds(lab, v01)
     assert old != new
-    before = lab.ghost_refs(), shown(lab, commits[1], "commits")
-    pushed = push(at(lab), what="all", base=commits[0])
-    assert [sent.new for sent in pushed.ghosts] == [False, False]
-    assert (lab.ghost_refs(), shown(lab, commits[1], "commits")) == before
+    before = lab.ghost_refs()
+    assert push(at(lab), what="all", base=commits[0]).lines[0] == " ".join(commits)
     assert v01.push_all(lab.laptop, commits[0]) == (commits, old)
+    assert lab.ghost_refs() == before
+
+
+@pytest.mark.xfail(reason="commits that v0.1 stored already are not stored with a bundle")
+def test_a_push_from_here_can_be_pulled_whatever_v01_pushed_before(lab: Lab, v01: V01) -> None:
+    base = lab.head()
+    lab.write("foo", b"c\n")
+    head = lab.commit("Local")
+    lab.sandbox.git("config", "diff.noprefix", "true", cwd=lab.laptop)
+    assert v01.push_commits(lab.laptop, base) == (base, head)
+    pushed = push(at(lab))
+    pod = lab.fresh_clone("pod")
+    assert pull(pushed.hash, at(lab, pod)).base == head
 
 
 # --- prefixes ------------------------------------------------------------------------------------

@@ -35,7 +35,10 @@ _APPLY = (
     "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",
     "apply", "--cached", "--whitespace=nowarn", "-p1", "-",
 )  # fmt: skip
-_HINT = "Push the commits again with this git ghost, or push their branch to the source remote."
+_HINT = (
+    "Push their branch to the source remote, or delete that commits ghost"
+    " (`git ghost delete commits TO`) and push again with this git ghost."
+)
 _REACH = 5
 """How many mails a message is followed over that may hold whole mails."""
 
