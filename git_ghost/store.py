@@ -18,15 +18,16 @@ from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, VerificationFai
 from git_ghost.git import (
     CONFIGURATION,
     Environment,
-    Progress,
     Running,
     environment,
     git,
     pipe,
 )
 from git_ghost.model import (
+    BUNDLE_FILE,
     COMMITS_FILE,
     DIFF_FILE,
+    CommitsGhost,
     DiffGhost,
     Ghost,
     Oid,
@@ -337,6 +338,24 @@ class Inbox:
         """Fetch ghosts by their exact names; NoSuchGhost when one is not there."""
         names = [ghost.ref for ghost in ghosts]
         return self.finish(self.start([f"{name}:{inbox_ref(name)}" for name in names]))
+
+
+def replace_without_bundle(
+    quarantine: Quarantine, store: GhostRepository, ghost: CommitsGhost, commit: Oid, link: Link
+) -> bool:
+    """Put ``commit`` in the place of a commits ghost that v0.1 made; whether that was called for.
+
+    A v0.1 reader finds what it needs in the new one too. Raises RemoteError.
+    """
+    repository = quarantine.repository
+    assert repository is not None
+    inbox = Inbox(quarantine, store, format_of(ghost.base), link)
+    found = next((f for f in inbox.fetch([ghost]) if f.ghost == ghost), None)
+    if found is None or found.has(BUNDLE_FILE):
+        return False
+    place = Place(repository.cwd, quarantine.env(), link)
+    network.push(place, store.url, [Update(ghost.ref, commit, found.commit)])
+    return True
 
 
 def inbox_ref(ref: str) -> str:

@@ -407,7 +407,6 @@ def test_pushing_the_same_with_both_makes_two_diffs_and_one_commits_ghost(
     assert lab.ghost_refs() == before
 
 
-@pytest.mark.xfail(reason="commits that v0.1 stored already are not stored with a bundle")
 def test_a_push_from_here_can_be_pulled_whatever_v01_pushed_before(lab: Lab, v01: V01) -> None:
     base = lab.head()
     lab.write("foo", b"c\n")

@@ -288,7 +288,7 @@ def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
         raise VerificationFailed(
             "the ghost does not give what its hash promises:"
             f" {promised} was asked for, {tree} came out",
-            "It was tampered with or is damaged. Push again; see docs/security.md.",
+            "It was tampered with or is damaged. Delete it (`git ghost delete`), then push again.",
         )
     return tree
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -298,6 +299,10 @@ def _make_and_send(request: _Request) -> Pushed:
             made[ghost] = store.make_commit(private, files, _trailers(request, ghost), by)
         new_repository = store.make_embedded(target, request.repository.object_format)
         fates = store.send(private, target, made, context.link)
+        for ghost in made:
+            if isinstance(ghost, CommitsGhost):
+                new = fates[ghost]
+                fates[ghost] = _complete(context, private, target, ghost, made[ghost], new)
     return Pushed(
         ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
         repo=target.shown,
@@ -311,6 +316,32 @@ def _make_and_send(request: _Request) -> Pushed:
         made_repository=new_repository,
         dry_run=dry_run,
     )
+
+
+def _complete(
+    context: Context,
+    private: Quarantine,
+    target: store.GhostRepository,
+    ghost: CommitsGhost,
+    commit: Oid,
+    new: bool,
+) -> bool:
+    """See to it that a commits ghost that was there already has a bundle; whether it was replaced.
+
+    v0.1 makes ghosts of the same name without one. What this repository sent, or looked at, once is
+    noted in its state folder, so that a push again is one session.
+    """
+    state = os.path.join(context.here.state, "sent")
+    line = f"{target.shown} {ghost.ref}\n"
+    if not new:
+        with contextlib.suppress(FileNotFoundError), open(state, encoding="utf-8") as noted:
+            if line in noted:
+                return new
+        new = store.replace_without_bundle(private, target, ghost, commit, context.link)
+    os.makedirs(os.path.dirname(state), exist_ok=True)
+    with open(state, "a", encoding="utf-8") as noted:
+        noted.write(line)
+    return new
 
 
 def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:

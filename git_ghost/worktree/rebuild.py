@@ -144,7 +144,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
         _refuse_full_disk(e)
         raise VerificationFailed(
             f"the stored commits do not lead from {base} to {head}: {e.stderr.strip()}",
-            "The ghost repository was tampered with or is damaged; push again.",
+            "The ghost repository was tampered with or is damaged. Delete this ghost, then push again.",
         ) from e
     return ()
 
@@ -152,7 +152,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
 def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
     broken = VerificationFailed(
         f"the stored commits of {base}-{head} are no bundle that leads to {head}",
-        "The ghost repository was tampered with or is damaged; push again.",
+        "The ghost repository was tampered with or is damaged. Delete this ghost, then push again.",
     )
     if bundle.readline() not in (b"# v2 git bundle\n", b"# v3 git bundle\n"):
         raise broken
@@ -190,8 +190,8 @@ def rebuild_tree(
             _refuse_full_disk(e)
             raise VerificationFailed(
                 f"the stored patch does not apply to {base}: {e.stderr.strip()}",
-                "The ghost was tampered with, or an older git ghost's configuration broke it;"
-                " push again.",
+                "The ghost was tampered with, or made under a configuration that breaks v0.1's patches."
+                " Delete it, then push again.",
             ) from e
     return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
 
