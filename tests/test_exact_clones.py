@@ -330,7 +330,6 @@ def with_submodule(lab: Lab, at: Path) -> Path:
     return at / "vendor/lib"
 
 
-@pytest.mark.xfail(reason="the index a pull leaves has the base's gitlinks, not the ghost's")
 @pytest.mark.parametrize("new", [False, True], ids=["moved", "new"])
 def test_submodules_arrive_as_the_commits_they_are_at(lab: Lab, new: bool) -> None:
     inner = with_submodule(lab, lab.laptop)

@@ -356,6 +356,20 @@ def test_files_of_a_ghost_that_were_committed_since_are_not_in_the_way(lab: Lab)
     assert pulled.head == "detached"
 
 
+def test_files_that_git_ignores_go_along_when_the_pulled_tree_is_pushed_again(lab: Lab) -> None:
+    lab.write(".gitignore", b"*.bin\nout/\n")
+    lab.write("out/model.bin", b"weights")
+    pushed = push(at(lab), include=["out"])
+    pod = lab.fresh_clone("pod")
+    pull(pushed.hash, at(lab, pod))
+    assert push(at(lab, pod)).hash == pushed.hash
+    assert pull(pushed.hash, at(lab, pod)).changed == 0
+    lab.write("foo", b"b\n")
+    other = push(at(lab), include=["out"]).hash
+    pull(other, at(lab, pod))
+    assert lab.disk_state(pod) == lab.disk_state()
+
+
 def test_submodules_are_named_and_left_alone_also_when_pulled_again(lab: Lab) -> None:
     lab.sandbox.config("protocol.file.allow", "always")
     library = lab.sandbox.repo("library")

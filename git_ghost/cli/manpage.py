@@ -41,8 +41,8 @@ _SETTINGS = (
     (
         "ghost.sshAhead",
         (
-            "Whether the ssh connection is opened while the working tree is looked at, and shared by"
-            " the git commands of one call. By default `true`."
+            "Whether the ssh connection is opened while the working tree is looked at, and shared"
+            " by the git commands of one call. By default `true`."
         ),
     ),
     (

@@ -23,7 +23,7 @@ from git_ghost.model import (
     Trailers,
     redact,
 )
-from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
+from git_ghost.repository import STATE, Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.sync.context import Context, Options, open_context
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
@@ -329,9 +329,9 @@ def _complete(
     """See to it that a commits ghost that was there already has a bundle; whether it was replaced.
 
     v0.1 makes ghosts of the same name without one. What this repository sent, or looked at, once is
-    noted in its state folder, so that a push again is one session.
+    noted in our folder, so that a push again is one session.
     """
-    state = os.path.join(context.here.state, "sent")
+    state = os.path.join(context.here.common_dir, STATE, "sent")
     line = f"{target.shown} {ghost.ref}\n"
     if not new:
         with contextlib.suppress(FileNotFoundError), open(state, encoding="utf-8") as noted:

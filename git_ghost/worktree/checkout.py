@@ -90,7 +90,7 @@ def _write(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> str:
     quarantine.keep_objects(packs_only=not _is_sparse(repository))
     _write_files(repository, env, todo, keep)
     _verify(quarantine, target)
-    _install_index(quarantine, target)
+    _install_index(quarantine, target, put)
     _move_head(repository, todo, keep)
     entries = {path: new for path, (_, new) in put.items()}
     added = frozenset(path for path, (old, _) in put.items() if not old)
@@ -172,17 +172,37 @@ def _is_as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
         return file.read() == as_checked_out(quarantine, tree, path)
 
 
-def _install_index(quarantine: Quarantine, target: Target) -> None:
+def _install_index(quarantine: Quarantine, target: Target, put: Changes) -> None:
     """Give the user the index of ``base``, so that the ghost's changes show as unstaged ones.
 
-    In a sparse checkout it is the target's: paths outside the cone exist in the index alone.
+    What would not show, or be lost to the next push, is in it all the same: the commits of
+    submodules, and the names of files that git ignores. In a sparse checkout the index is the
+    target's: paths outside the cone exist in the index alone.
     """
     repository = quarantine.repository
     assert repository is not None
     if not _is_sparse(repository):
-        args = ("read-tree", "-m", f"{target.base}^{{tree}}")
-        git(*args, cwd=repository.work_tree, env=quarantine.env())
+        cwd, env = repository.work_tree, quarantine.env()
+        git("read-tree", "-m", f"{target.base}^{{tree}}", cwd=cwd, env=env)
+        gitlinks = {path: new for path, (_, new) in put.items() if new.startswith("160000 ")}
+        if gitlinks:
+            feed = b"".join(n.encode() + b"\t" + path + b"\0" for path, n in gitlinks.items())
+            args = ("update-index", "--replace", "-z", "--index-info")
+            git(*args, cwd=cwd, env=env, stdin=feed)
+        added = [path + b"\0" for path, (old, _) in put.items() if not old and path not in gitlinks]
+        if added:
+            _show_ignored(repository, env, b"".join(added))
     journal.install_index(repository, quarantine.file(INDEX))
+
+
+def _show_ignored(repository: Repository, env: dict[str, str], added: bytes) -> None:
+    """Mark those of the ``added`` paths (NUL after each) that git ignores as to be added."""
+    check = ("check-ignore", "-z", "--stdin")
+    ignored = git(*check, cwd=repository.work_tree, env=env, stdin=added, ok=(0, 1))
+    if ignored:
+        literal = {**env, "GIT_LITERAL_PATHSPECS": "1"}
+        add = ("add", "--intent-to-add", "--force", "--pathspec-from-file=-")
+        git(*add, "--pathspec-file-nul", cwd=repository.work_tree, env=literal, stdin=ignored)
 
 
 def _move_head(repository: Repository, todo: Plan, keep: int) -> None:

@@ -144,7 +144,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
         _refuse_full_disk(e)
         raise VerificationFailed(
             f"the stored commits do not lead from {base} to {head}: {e.stderr.strip()}",
-            "The ghost repository was tampered with or is damaged. Delete this ghost, then push again.",
+            "The ghost was tampered with or is damaged. Delete it, then push again.",
         ) from e
     return ()
 
@@ -190,8 +190,8 @@ def rebuild_tree(
             _refuse_full_disk(e)
             raise VerificationFailed(
                 f"the stored patch does not apply to {base}: {e.stderr.strip()}",
-                "The ghost was tampered with, or made under a configuration that breaks v0.1's patches."
-                " Delete it, then push again.",
+                "The ghost was tampered with, or v0.1 made it under a configuration that breaks"
+                " patches. Delete it, then push again.",
             ) from e
     return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
 
