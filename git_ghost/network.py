@@ -210,6 +210,9 @@ class _Cause:
     hint: str
 
 
+OTHER_FORMAT = "another object format"
+"""How the message begins when a repository has objects of the other kind."""
+
 _CAUSES = (  # the first that is found counts
     _Cause(
         r"transport '(\S+)' not allowed",
@@ -256,7 +259,7 @@ _CAUSES = (  # the first that is found counts
     _Cause(
         r"(?:different|not support) .*(?:hash algorithm|object format)|mismatched algorithms"
         r"|expected .*object.format",
-        "another object format (SHA-1 or SHA-256) is used by",
+        f"{OTHER_FORMAT} (SHA-1 or SHA-256) is used by",
         "Use a ghost repository made with `git init --bare --object-format=…`"
         " as in the source repository.",
     ),

@@ -184,7 +184,7 @@ class Quarantine:
 
     def bare(self, name: str, object_format: str) -> str:
         """A new, empty bare repository in here, with the configuration of the user's repository."""
-        git_dir = self.file(name)
+        git_dir = tempfile.mkdtemp(prefix=f"{name}-", dir=self.path)
         for folder in ("objects/pack", "objects/info", "refs"):
             os.makedirs(os.path.join(git_dir, folder))
         with open(os.path.join(git_dir, "HEAD"), "w") as head:
@@ -259,7 +259,8 @@ def _move(source: str, target: str) -> None:
     try:
         os.rename(source, target)
     except OSError:  # another file system
-        part = f"{target}.tmp-{os.getpid()}"
+        folder = os.path.dirname(target)
+        part = os.path.join(folder, f"tmp_obj_{os.getpid()}")  # a name that git gc sweeps away
         shutil.copy2(source, part)
         os.rename(part, target)
 

@@ -293,7 +293,7 @@ class Inbox:
         link: Link = Link(),
     ) -> None:
         self.store = store
-        self.git_dir = quarantine.bare(f"inbox-{object_format}-{id(self):x}", object_format)
+        self.git_dir = quarantine.bare("inbox", object_format)
         self.env = environment(foreign=True, GIT_DIR=self.git_dir)
         if quarantine.repository is None:
             cwd = self.git_dir

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from git_ghost.errors import RemoteError, VerificationFailed
+from git_ghost.errors import VerificationFailed
 from git_ghost.sync import Options, clone, delete, list_ghosts, pull, push, show
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
@@ -315,7 +315,6 @@ def test_a_diff_of_v01_in_a_sha256_repository_can_be_pulled(sha256: tuple[Lab, P
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the 40 digits are taken for a SHA-1 repository's", raises=RemoteError)
 @pytest.mark.parametrize("verb", ["show", "clone"])
 def test_a_diff_of_v01_in_a_sha256_repository_can_be_shown_and_cloned(
     sha256: tuple[Lab, Pair], verb: str

@@ -20,7 +20,7 @@ from git_ghost.network import Place
 from git_ghost.repository import STATE, Quarantine, Repository, open_repository, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync.context import Context, Options, context_anywhere
-from git_ghost.sync.pulling import Pulled, Source, bring, find
+from git_ghost.sync.pulling import Pulled, Source, bring, find_in_any_format
 from git_ghost.worktree import journal, rebuild
 from git_ghost.worktree.journal import Journal
 
@@ -82,7 +82,7 @@ def clone(
             inbox, wanted = _fetch_ghost(context, outside, hash, base)
             source = Source(_source(context, hash, wanted), depth)
             target = os.path.abspath(directory or _humanish(source.name))
-            object_format = format_of(wanted.ghost.to)
+            object_format = format_of(wanted.ghost.base)
             repository, _ = stack.enter_context(_made(target, source.name, object_format))
         here = replace(context, repository=repository)
         with (
@@ -122,9 +122,7 @@ def _fetch_ghost(
     if not is_oid(target):  # only the list tells whether it is SHA-1 or SHA-256
         listed = store.list_ghosts(store.place_of(None), context.store())
         target = store.resolve_prefix(listed, target)
-    object_format = format_of(target)
-    inbox = Inbox(outside, context.store(object_format), object_format, context.link)
-    return inbox, find(inbox, context, target, base, "auto")
+    return find_in_any_format(context, outside, target, base, "auto")
 
 
 def _humanish(source: str) -> str:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from git_ghost.errors import GitFailed, NoSuchBase, UsageError, VerificationFailed
 from git_ghost.git import git
-from git_ghost.model import Oid, format_of, hash_argument, is_oid
+from git_ghost.model import Oid, hash_argument
 from git_ghost.repository import Quarantine, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync import pulling
@@ -38,18 +38,14 @@ def show(
     if what == "all" and base is None:
         raise UsageError("the commits to show are not named", "git ghost show all [FROM] TO HASH")
     context = context_anywhere(options)
-    text = hash.strip().lower()
-    object_format = format_of(text) if is_oid(text) else context.object_format
     with quarantine(context.repository, options.working_dir) as private:
-        target = context.store(object_format)
-        inbox = Inbox(private, target, object_format, context.link)
-        found = []
-        if what == "all":
-            assert base is not None
-            found.append(pulling.find(inbox, context, base, commits_from, "commits"))
         start = commits_from if what == "commits" else base
         kind = "diff" if what == "all" else what
-        found.append(pulling.find(inbox, context, hash, start, kind))
+        inbox, fetched = pulling.find_in_any_format(context, private, hash, start, kind)
+        found = [fetched]
+        if what == "all":
+            assert base is not None
+            found.insert(0, pulling.find(inbox, context, base, commits_from, "commits"))
         for fetched in found:
             _show_one(fetched, out)
 

@@ -15,6 +15,7 @@ from git_ghost.errors import (
     GitFailed,
     NoSuchBase,
     NoSuchGhost,
+    RemoteError,
     UsageError,
     VerificationFailed,
 )
@@ -31,7 +32,7 @@ from git_ghost.model import (
     hash_argument,
     is_oid,
 )
-from git_ghost.network import Place
+from git_ghost.network import OTHER_FORMAT, Place
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
 from git_ghost.sync.context import Context, Options, open_context
@@ -186,6 +187,25 @@ def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str)
     if not candidates:
         raise store.no_such_ghost(hash.strip(), inbox.store.shown)
     return _nearest(context, candidates)
+
+
+def find_in_any_format(
+    context: Context, private: Quarantine, hash: str, base: str | None, what: str
+) -> tuple[Inbox, Fetched]:
+    """:func:`find`, where the object format of the ghost repository is not known beforehand.
+
+    An id of 64 digits tells it. One of 40 may be v0.1's name for a ghost in either kind.
+    """
+    long = len(hash.strip()) == 64
+    guesses = dict.fromkeys(("sha256",) if long else (context.object_format, "sha1", "sha256"))
+    for guess in guesses:
+        inbox = Inbox(private, context.store(guess), guess, context.link)
+        try:
+            return inbox, find(inbox, context, hash, base, what)
+        except RemoteError as e:
+            if not e.message.startswith(OTHER_FORMAT) or guess == "sha256":
+                raise
+    raise AssertionError("the last guess returns or raises")
 
 
 def _target(context: Context, hash: str, what: str) -> str:
