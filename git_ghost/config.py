@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from git_ghost.errors import UsageError
 from git_ghost.model import check_prefix, redact
@@ -41,11 +41,10 @@ def parse_bool(text: str, name: str) -> bool:
     raise UsageError(f"{name} is '{text}', which is neither true nor false")
 
 
-@dataclass(frozen=True)
-class GitConfig:
+class GitConfig(NamedTuple):
     """A repository's git configuration as read by ``git config --list -z``."""
 
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    values: Mapping[str, tuple[str, ...]] = {}
     entries: tuple[tuple[str, str], ...] = ()
     """The same, in git's own order."""
 
@@ -82,8 +81,7 @@ class GitConfig:
         return any(re.match(pattern, key) for key in self.values)
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What a call runs with."""
 
     repo: str = ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NewType
+from typing import NamedTuple, NewType
 
 from git_ghost.errors import UsageError
 
@@ -142,8 +142,7 @@ _NO_SUBJECT = "Create ghost commit"
 """v0.1's subject, where the user said nothing."""
 
 
-@dataclass(frozen=True)
-class Trailers:
+class Trailers(NamedTuple):
     """What a ghost commit's message carries beyond v0.1's names; empty strings where unknown."""
 
     tree: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
 from git_ghost.git import Environment, Progress, Running
@@ -44,8 +44,7 @@ _PUSH = (
 )
 
 
-@dataclass(frozen=True)
-class Link:
+class Link(NamedTuple):
     """What the network commands of one call share: who hears about progress, ssh connections."""
 
     progress: Progress | None = None
@@ -64,8 +63,7 @@ class Link:
             self.ssh.close()
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a network command runs: a folder, its environment, and the call it belongs to."""
 
     cwd: str | None
@@ -127,8 +125,7 @@ def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
         yield value, ref
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """One ref to change elsewhere: from ``old`` (empty: it must be absent) to ``new``."""
 
     ref: str
@@ -201,8 +198,7 @@ def _existing(place: Place, url: str, refs: Sequence[str]) -> set[str]:
     return {line.partition("\t")[2] for line in out.splitlines()}.intersection(refs)
 
 
-@dataclass(frozen=True)
-class _Cause:
+class _Cause(NamedTuple):
     """What git, ssh, curl and servers say (in the C locale), what to tell, what to do."""
 
     said: str

@@ -6,13 +6,12 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from git_ghost.config import GitConfig
 from git_ghost.errors import GhostError, GitFailed, NoRepository
+from git_ghost.files import copy_file, private_folder, remove_folder
 from git_ghost.git import Running, environment, git, stop_all
 from git_ghost.model import Oid, oid
 
@@ -184,7 +183,7 @@ class Quarantine:
 
     def bare(self, name: str, object_format: str) -> str:
         """A new, empty bare repository in here, with the configuration of the user's repository."""
-        git_dir = tempfile.mkdtemp(prefix=f"{name}-", dir=self.path)
+        git_dir = private_folder(self.path, f"{name}-")
         for folder in ("objects/pack", "objects/info", "refs"):
             os.makedirs(os.path.join(git_dir, folder))
         with open(os.path.join(git_dir, "HEAD"), "w") as head:
@@ -205,7 +204,7 @@ class Quarantine:
         """A private copy of the user's index, with its time stamp: racily clean entries need it."""
         assert self.repository is not None
         with contextlib.suppress(FileNotFoundError):
-            shutil.copy2(self.repository.index, self.file(name))
+            copy_file(self.repository.index, self.file(name))
 
     def keep_objects(self, *, packs_only: bool = False) -> None:
         """Move objects made here into the user's repository: all, or what came as packs."""
@@ -261,7 +260,7 @@ def _move(source: str, target: str) -> None:
     except OSError:  # another file system
         folder = os.path.dirname(target)
         part = os.path.join(folder, f"tmp_obj_{os.getpid()}")  # a name that git gc sweeps away
-        shutil.copy2(source, part)
+        copy_file(source, part)
         os.rename(part, target)
 
 
@@ -284,7 +283,7 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
     place = parent or _default_parent(repository)
     _remove_abandoned(place)
     while True:
-        path = tempfile.mkdtemp(prefix="git-ghost-", dir=place)
+        path = private_folder(place)
         with open(os.path.join(path, "lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not os.path.exists(lock.name):  # swept away by another before it was locked
@@ -293,7 +292,7 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
                 yield Quarantine(path, repository)
             finally:
                 stop_all()  # nobody may write in there any more
-                shutil.rmtree(path, ignore_errors=True)
+                remove_folder(path)
             return
 
 
@@ -304,6 +303,8 @@ def _default_parent(repository: Repository | None) -> str:
             os.makedirs(folder, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK):
                 return folder
+    import tempfile  # 3 ms that only a clone, or a repository that cannot be written to, needs
+
     return tempfile.gettempdir()
 
 
@@ -314,4 +315,4 @@ def _remove_abandoned(place: str) -> None:
             continue
         with contextlib.suppress(OSError), open(os.path.join(path, "lock")) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)

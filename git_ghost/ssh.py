@@ -11,15 +11,16 @@ Nothing depends on it. Where it does not apply (another ssh, a user who shares c
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import re
 import shlex
-import shutil
 import subprocess
-import tempfile
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_ghost.config import GitConfig, is_local, parse_bool
+from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import Background, Environment
 
 IDLE_SECONDS = 20
@@ -33,8 +34,7 @@ _SSH_URL = re.compile(rf"(?:ssh|git\+ssh|ssh\+git)://{_USER_AND_HOST}(?::(\d+))?
 _SCP_LIKE = re.compile(rf"{_USER_AND_HOST}:(?!:|//)")
 
 
-@dataclass(frozen=True)
-class Host:
+class Host(NamedTuple):
     """Where an ssh URL leads: the arguments ssh takes for it."""
 
     name: str
@@ -62,8 +62,7 @@ def host_of(url: str) -> Host | None:
     return Host(f"{user}@{name}" if user else name, port)
 
 
-@dataclass(frozen=True)
-class _Opened:
+class _Opened(NamedTuple):
     """How opening a connection ended: it is there to share, or it is not and ssh said why."""
 
     shared: bool
@@ -133,9 +132,8 @@ class SharedConnections:
     def _run(self, *arguments: str, out: int = subprocess.DEVNULL) -> tuple[int, str, str]:
         """Run git's ssh command as git does: the user configured a command line for the shell."""
         shell = ("sh", "-c", f'{self._command} "$@"', self._command, *arguments)
-        with tempfile.TemporaryFile(
-            dir=self._folder
-        ) as said:  # a pipe stays open in the background
+        # Not a pipe: what goes to the background would keep it open.
+        with open(os.path.join(self._folder, f"said-{len(self._processes)}"), "w+b") as said:
             process = subprocess.Popen(
                 shell, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=said
             )
@@ -147,10 +145,23 @@ class SharedConnections:
             said.seek(0)
             return status, printed, said.read().decode("utf-8", "replace")
 
+    def _may_share_already(self) -> bool:
+        """Whether ssh's configuration may speak of ControlPath; asking ssh itself costs 14 ms."""
+        words = shlex.split(self._command)
+        named = [path for option, path in itertools.pairwise(words) if option == "-F"]
+        files = named or [os.path.expanduser("~/.ssh/config"), *_system_configuration()]
+        for path in files:
+            with contextlib.suppress(OSError), open(path, "rb") as file:
+                text = file.read().lower().replace(_SYSTEM_INCLUDE, b"")
+                if b"controlpath" in text or b"include" in text:
+                    return True
+        return False
+
     def _open(self, host: Host) -> _Opened:
-        _, settings, _ = self._run("-G", *host.arguments, out=subprocess.PIPE)
-        if re.search(r"^controlpath (?!none$)", settings, re.MULTILINE):
-            return _Opened(False)
+        if self._may_share_already():
+            _, settings, _ = self._run("-G", *host.arguments, out=subprocess.PIPE)
+            if re.search(r"^controlpath (?!none$)", settings, re.MULTILINE):
+                return _Opened(False)
         options = ("-o", f"ControlPersist={IDLE_SECONDS}", "-o", f"ControlPath={self._path}")
         status, _, said = self._run("-f", "-N", "-M", *options, *host.arguments)
         return _Opened(False, said) if status else _Opened(True)
@@ -165,7 +176,7 @@ class SharedConnections:
             self._run("-O", "exit", "-o", f"ControlPath={self._path}", *host.arguments)
         self._opening.clear()
         if self._folder:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            remove_folder(self._folder)
             self._folder = ""
 
     def __enter__(self) -> SharedConnections:
@@ -175,11 +186,21 @@ class SharedConnections:
         self.close()
 
 
+_SYSTEM_INCLUDE = b"include /etc/ssh/ssh_config.d/*.conf"
+
+
+def _system_configuration() -> list[str]:
+    folder = "/etc/ssh/ssh_config.d"
+    with contextlib.suppress(OSError):
+        return ["/etc/ssh/ssh_config", *(os.path.join(folder, name) for name in os.listdir(folder))]
+    return ["/etc/ssh/ssh_config"]
+
+
 def _short_folder() -> str:
     """A private folder whose path leaves room for a socket's name; empty when there is none."""
     room = _SOCKET_PATH - len("/git-ghost-12345678/") - 40 - len(".1234567890123456")
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    for folder in (runtime, tempfile.gettempdir(), "/tmp"):  # noqa: S108 - mkdtemp makes it private
+    candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR", ""), "/tmp")  # noqa: S108 - the folder made there is private
+    for folder in candidates:
         if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
-            return tempfile.mkdtemp(prefix="git-ghost-", dir=folder)
+            return private_folder(folder)
     return ""

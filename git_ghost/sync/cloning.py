@@ -6,14 +6,13 @@ import contextlib
 import fcntl
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from git_ghost import store
 from git_ghost.config import locate
 from git_ghost.errors import GhostError, LocalChanges, NoSuchBase, UsageError
+from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import environment, git, stop_all
 from git_ghost.model import format_of, hash_argument, is_oid, redact
 from git_ghost.network import Place
@@ -84,7 +83,7 @@ def clone(
             target = os.path.abspath(directory or _humanish(source.name))
             object_format = format_of(wanted.ghost.base)
             repository, _ = stack.enter_context(_made(target, source.name, object_format))
-        here = replace(context, repository=repository)
+        here = context._replace(repository=repository)
         with (
             journal.one_at_a_time(repository) as lock,
             quarantine(repository, options.working_dir) as private,
@@ -153,7 +152,7 @@ def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repositor
                 "Name another folder, or pull inside it: git ghost pull.",
             )
         for name in left:  # a clone was killed while it made its .git
-            shutil.rmtree(os.path.join(target, name), ignore_errors=True)
+            remove_folder(os.path.join(target, name))
         if made:
             yield open_repository(target, foreign=True), handle
             return
@@ -203,7 +202,7 @@ def _locked(target: str) -> Iterator[tuple[int, bool]]:
 
 def _initialize(target: str, url: str, object_format: str) -> None:
     """Make the repository; its ``.git`` appears whole or not at all."""
-    nest = tempfile.mkdtemp(prefix=_INIT, dir=target)
+    nest = private_folder(target, _INIT)
     env = environment(foreign=True)
     git("init", "--quiet", "--template=", f"--object-format={object_format}", "--", nest, env=env)
     git_dir = os.path.join(nest, ".git")
@@ -219,11 +218,11 @@ def _initialize(target: str, url: str, object_format: str) -> None:
 def _unmake(target: str, existed: bool) -> None:
     """Take back everything :func:`clone` put into ``target``, which was empty or absent before."""
     if not existed:
-        shutil.rmtree(target, ignore_errors=True)
+        remove_folder(target)
         return
     for name in os.listdir(target):
         path = os.path.join(target, name)
         if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
         else:
             os.unlink(path)

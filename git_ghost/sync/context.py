@@ -6,6 +6,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from git_ghost.config import GitConfig, Settings
 from git_ghost.errors import NoRepository
@@ -55,15 +56,14 @@ class Options:
         }
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(NamedTuple):
     """A call's surroundings; ``repository`` is None where a use case can do without one."""
 
     options: Options
     repository: Repository | None
     config: GitConfig
     settings: Settings
-    link: Link = field(default_factory=Link)
+    link: Link = Link()
     """What talks to servers; used as a context manager by the use cases that open it ahead."""
 
     @property

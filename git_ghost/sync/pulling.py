@@ -6,7 +6,8 @@ import contextlib
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from git_ghost import store
 from git_ghost.config import locate
@@ -66,8 +67,7 @@ class Pulled:
     notices: tuple[Notice, ...] = field(default=())
 
 
-@dataclass(frozen=True)
-class Rebuilt:
+class Rebuilt(NamedTuple):
     """A ghost put together in the quarantine and checked against its hash."""
 
     hash: str
@@ -78,8 +78,7 @@ class Rebuilt:
     notices: tuple[Notice, ...] = ()
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where base commits come from: ``name`` as git is given it, ``depth`` 0 for full history."""
 
     name: str
@@ -147,7 +146,7 @@ def bring(
         journal.clear_stale_locks(repository, before, _branch(repository))
     mark = f"git-ghost {secrets.token_hex(8)}"
     fresh = Journal(wanted.ghost.to, mark)
-    journal.begin(repository, replace(before, mark=mark) if before else fresh)
+    journal.begin(repository, before._replace(mark=mark) if before else fresh)
     try:
         rebuilt = rebuild_ghost(
             context, private, inbox, wanted, source, commits_from,
@@ -361,8 +360,7 @@ def _ensure_base(
     raise rebuild.no_base(needed, source.name)
 
 
-@dataclass(frozen=True)
-class _Named:
+class _Named(NamedTuple):
     ghost: CommitsGhost
 
 

@@ -6,7 +6,8 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_ghost import store
 from git_ghost.errors import UsageError
@@ -98,8 +99,7 @@ class Pushed:
         return self.ghosts[-1].ghost.to
 
 
-@dataclass(frozen=True)
-class Bases:
+class Bases(NamedTuple):
     """The commits a push is between: ``span`` when commits go; ``start`` when a diff goes."""
 
     head: Oid
@@ -114,8 +114,7 @@ class Bases:
         return self.span.base if self.span else self.remote_base
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """A push under way: where, of what, and what is said about it."""
 
     context: Context
@@ -168,10 +167,8 @@ def push(
         raise UsageError(
             f"there is no '{min(unknown)}' to go without", f"One of: {', '.join(guards.WITHOUT)}."
         )
-    wanted = replace(
-        what_is_wanted(context, include, untracked),
-        follow_symlinks=follow_symlinks,
-        without=frozenset(without),
+    wanted = what_is_wanted(context, include, untracked)._replace(
+        follow_symlinks=follow_symlinks, without=frozenset(without)
     )
     with context.link, quarantine(repository, options.working_dir) as private:
         if not dry_run:
@@ -234,7 +231,7 @@ def settle_bases(
     prefer = tuple(name for name in (remote, upstream) if name)
     source = bases.find_source(repository, span.base if span else remote_base, prefer)
     if context.settings.source:
-        source = replace(source, url=redact(context.settings.source))
+        source = source._replace(url=redact(context.settings.source))
     return Bases(head, remote_base, start if what != "commits" else None, span, source)
 
 
@@ -260,7 +257,7 @@ def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) ->
     if decided.first is not None:
         known = found.gitlinks or tuple(path for path, gitlink in since.items() if gitlink)
         local = found.changed.union(since)
-        found = replace(found, gitlinks=tuple(path for path in known if path in local))
+        found = found._replace(gitlinks=tuple(path for path in known if path in local))
     snapshot.guard(repository, private.env(), found, wanted)
     guards.check_lfs(repository, private.env(), since, wanted.without)
 

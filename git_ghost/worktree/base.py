@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_ghost import network
 from git_ghost.config import locate
@@ -14,8 +15,7 @@ from git_ghost.network import Place
 from git_ghost.repository import Repository
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """The source remote: its name here (may be empty) and its URL without credentials."""
 
     remote: str = ""

@@ -11,7 +11,8 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field
+from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, LocalChanges, VerificationFailed
 from git_ghost.git import Running, environment, git
@@ -33,8 +34,7 @@ BACKUPS = "refs/git-ghost/backup/"
 """Where the local changes go that ``--force`` sets aside."""
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What a pull did."""
 
     tree: Oid
@@ -66,9 +66,9 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
         journal.abandon(repository)
     else:
         with journal.index_lock(repository, mark, quarantine.file("mark")):
-            outcome = replace(outcome, backup=_write(quarantine, todo, mark, keep))
+            outcome = outcome._replace(backup=_write(quarantine, todo, mark, keep))
     untracked, submodules = _left_over(quarantine)
-    return replace(outcome, untracked=untracked, submodules=submodules)
+    return outcome._replace(untracked=untracked, submodules=submodules)
 
 
 def _write(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed
 from git_ghost.git import environment, git
@@ -78,8 +78,7 @@ def show_size(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """How much may be sent, in bytes."""
 
     file: int

@@ -11,12 +11,12 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from git_ghost.errors import GhostError, LocalChanges
+from git_ghost.files import copy_file
 from git_ghost.repository import Repository
 
 UNDER_WAY = "pull.json"
@@ -26,14 +26,13 @@ _GRACE_SECONDS = 2.0
 """How long a lock file may stay before it counts as left: git holds these for milliseconds."""
 
 
-@dataclass(frozen=True)
-class Journal:
+class Journal(NamedTuple):
     """A pull under way: the tree it leads to and what it may have left behind."""
 
     tree: str
     mark: str
     """What its lock on the index holds."""
-    contents: Mapping[bytes, frozenset[str]] = field(default_factory=dict)
+    contents: Mapping[bytes, frozenset[str]] = {}
     """For each path it may have touched, the entries (``mode id``) it found and was to put there.
 
     Anything else at such a path is the user's work, done since.
@@ -42,12 +41,11 @@ class Journal:
     """The ref that holds what it set aside."""
 
 
-@dataclass(frozen=True)
-class Pulled:
+class Pulled(NamedTuple):
     """The last completed pull: its tree, and what of it its base commit does not have."""
 
     tree: str
-    entries: Mapping[bytes, str] = field(default_factory=dict)
+    entries: Mapping[bytes, str] = {}
     added: frozenset[bytes] = frozenset()
     """Those of the paths that the base commit does not have at all."""
 
@@ -203,7 +201,7 @@ def install_index(repository: Repository, index: str) -> None:
         os.rename(index, repository.index)
     except OSError:  # another file system
         part = os.path.join(repository.state, "index.new")
-        shutil.copy2(index, part)  # racily clean entries are judged by its time stamp
+        copy_file(index, part)
         os.replace(part, repository.index)
 
 

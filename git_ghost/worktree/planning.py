@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+from typing import NamedTuple
 
 from git_ghost.errors import GitFailed, LocalChanges
 from git_ghost.git import git
@@ -34,8 +35,7 @@ Changes = Mapping[bytes, tuple[str, str]]
 """For each path that differs between two trees its entries (``mode id``, empty: none) in both."""
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """Where a pull leads: working tree ``tree`` with HEAD on ``base``.
 
     ``remote_base`` is where a branch must be to be fast-forwarded to ``base`` (empty: nowhere).
@@ -46,8 +46,7 @@ class Target:
     remote_base: str = ""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What a pull would do; paths relative to the top of the working tree."""
 
     target: Target

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, UsageError
 from git_ghost.git import Running, git
@@ -18,8 +18,7 @@ from git_ghost.repository import Quarantine, Repository
 from git_ghost.worktree import guards
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """What differs from HEAD in a working tree; paths are bytes, relative to its top."""
 
     head: Oid | None
@@ -50,8 +49,7 @@ class Survey:
         return frozenset((*self.written, *self.deleted, *self.staged, *self.conflicted))
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """Index flags of a path that deserve attention."""
 
     path: bytes
@@ -98,7 +96,7 @@ def survey(quarantine: Quarantine) -> Survey:
     overlooked = [e.path for e in notable if e.overlooked and _on_disk(repository, e.path)]
     hidden = tuple(_changed_behind_flags(quarantine, overlooked)) if overlooked else ()
     gitlinks = tuple(entry.path for entry in notable if entry.gitlink)
-    return replace(found, hidden=hidden, gitlinks=gitlinks)
+    return found._replace(hidden=hidden, gitlinks=gitlinks)
 
 
 def _on_disk(repository: Repository, path: bytes) -> bool:
@@ -181,8 +179,7 @@ def _parse_status(out: bytes) -> Survey:
     )
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What a snapshot is to hold."""
 
     untracked: bool = True
@@ -190,7 +187,7 @@ class Wanted:
     """Absolute paths named by ``-I``."""
     follow_symlinks: bool = False
     without: frozenset[str] = frozenset()
-    limits: guards.Limits = field(default_factory=lambda: guards.Limits(25 << 20, 200 << 20))
+    limits: guards.Limits = guards.Limits(25 << 20, 200 << 20)
 
 
 def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
@@ -240,8 +237,7 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
     hidden = tuple(path for path in found.hidden if path not in listed)
     untracked = found.untracked if wanted.untracked else ()
     included = tuple(path for path in listed if path not in set(untracked))
-    return replace(
-        found,
+    return found._replace(
         untracked=untracked,
         included=included,
         nested=tuple(dict.fromkeys(nested)),
