@@ -287,7 +287,7 @@ def rebuild_ghost(
     )
     remote_base = start or wanted.trailers.remote_base or (wanted.ghost.base if not is_diff else "")
     if not is_diff:
-        tree = rebuild.rebuild_tree(private, base, None)
+        tree = rebuild.rebuild_tree(private, base, lambda: None)
         return Rebuilt(wanted.ghost.to, tree, base, remote_base, base == needed, notices)
     tree = _apply_diff(private, wanted, base)
     verified = not wanted.trailers.from_v01 or tree == wanted.ghost.to
@@ -296,13 +296,16 @@ def rebuild_ghost(
 
 def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
     promised = wanted.ghost.to
+    sha1, size = "", -1
     if wanted.trailers.from_v01:
         with wanted.start_file(DIFF_FILE) as reading:
             sha1, size = rebuild.sha1_of(reading.stdout)
-        empty = size == 0
-    else:
-        sha1, empty = "", private.tree(base) == promised
-    tree = rebuild.rebuild_tree(private, base, None if empty else wanted.start_file(DIFF_FILE))
+
+    def start_patch() -> Running | None:
+        empty = size == 0 if sha1 else private.tree(base) == promised
+        return None if empty else wanted.start_file(DIFF_FILE)
+
+    tree = rebuild.rebuild_tree(private, base, start_patch)
     if promised not in (tree, sha1):
         raise VerificationFailed(
             "the ghost does not give what its hash promises:"

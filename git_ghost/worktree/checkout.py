@@ -62,17 +62,23 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
         target.tree, target.base, len(todo.changes), todo.head_moves, todo.survey.branch
     )
     if todo.nothing_to_do:
-        _verify(quarantine, target)
+        untracked = _verify(quarantine, target)
         journal.abandon(repository)
     else:
         with journal.index_lock(repository, mark, quarantine.file("mark")):
-            outcome = outcome._replace(backup=_write(quarantine, todo, mark, keep))
-    untracked, submodules = _left_over(quarantine)
+            backup, untracked = _write(quarantine, todo, mark, keep)
+            outcome = outcome._replace(backup=backup)
+    submodules = tuple(_stale_submodules(repository, quarantine.env("rebuilt")))
     return outcome._replace(untracked=untracked, submodules=submodules)
 
 
-def _write(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> str:
-    """Change the working tree, the index and HEAD; the ref of the backup, if one was needed."""
+def _write(
+    quarantine: Quarantine, todo: Plan, mark: str, keep: int
+) -> tuple[str, tuple[bytes, ...]]:
+    """Change the working tree, the index and HEAD.
+
+    Returns the ref of the backup, if one was needed, and the untracked files that are left.
+    """
     repository = quarantine.repository
     assert repository is not None
     target, env = todo.target, quarantine.env()
@@ -89,13 +95,13 @@ def _write(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> str:
     journal.begin(repository, Journal(target.tree, mark, note, backup))
     quarantine.keep_objects(packs_only=not _is_sparse(repository))
     _write_files(repository, env, todo, keep)
-    _verify(quarantine, target)
+    untracked = _verify(quarantine, target)
     _install_index(quarantine, target, put)
     _move_head(repository, todo, keep)
     entries = {path: new for path, (_, new) in put.items()}
     added = frozenset(path for path, (old, _) in put.items() if not old)
     journal.complete(repository, Pulled(target.tree, entries, added))
-    return backup
+    return backup, untracked
 
 
 def _note(
@@ -119,9 +125,17 @@ def _is_sparse(repository: Repository) -> bool:
 
 
 def _write_files(repository: Repository, env: dict[str, str], todo: Plan, keep: int) -> None:
+    workers = repository.config.get("checkout.workers") or str(min(os.cpu_count() or 1, 8))
     args = ("read-tree", "-m", "-u", "--no-recurse-submodules", todo.current, todo.target.tree)
     try:
-        git(*args, cwd=repository.work_tree, env=env, keep=(keep,))
+        git(
+            "-c",
+            f"checkout.workers={workers}",
+            *args,
+            cwd=repository.work_tree,
+            env=env,
+            keep=(keep,),
+        )
     except GitFailed as e:
         if "error:" in e.stderr and (
             "uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr
@@ -137,25 +151,32 @@ def _write_files(repository: Repository, env: dict[str, str], todo: Plan, keep: 
         ) from e
 
 
-def _verify(quarantine: Quarantine, target: Target) -> None:
-    """Read the working tree back: every file must be what git makes of the target's content."""
+def _verify(quarantine: Quarantine, target: Target) -> tuple[bytes, ...]:
+    """Read the working tree back: every file must be what git makes of the target's content.
+
+    Returns the untracked files that are not part of the target.
+    """
     repository = quarantine.repository
     assert repository is not None
-    env = quarantine.env()
-    if write_tree(repository, env) != target.tree:
-        raise VerificationFailed(f"the working tree is not {target.tree} after the pull")
-    args = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
-    out = git(*args, cwd=repository.work_tree, env=env)
+    env, cwd = quarantine.env(), repository.work_tree
+    compare = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
+    others = ("ls-files", "-z", "--others", "--exclude-standard")
+    with (
+        Running(*compare, cwd=cwd, env=env) as comparing,
+        Running(*others, cwd=cwd, env=quarantine.env("rebuilt")) as listing,
+    ):
+        if write_tree(repository, env) != target.tree:
+            raise VerificationFailed(f"the working tree is not {target.tree} after the pull")
+        differing, left = (run.result().split(b"\0") for run in (comparing, listing))
     wrong = [
-        path
-        for path in out.split(b"\0")
-        if path and not _is_as_checked_out(quarantine, target.tree, path)
+        path for path in differing if path and not _is_as_checked_out(quarantine, target.tree, path)
     ]
     if wrong:
         raise VerificationFailed(
             f"the working tree is not {target.tree} after the pull:{guards.show_paths(wrong)}",
             "Something else writes to these files, or a filter changes them; see `git diff`.",
         )
+    return tuple(path for path in left if path)
 
 
 def _is_as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
@@ -200,7 +221,8 @@ def _show_ignored(repository: Repository, env: dict[str, str], added: bytes) -> 
     check = ("check-ignore", "-z", "--stdin")
     ignored = git(*check, cwd=repository.work_tree, env=env, stdin=added, ok=(0, 1))
     if ignored:
-        literal = {**env, "GIT_LITERAL_PATHSPECS": "1"}
+        # Not in the quarantine: git stores the empty blob that such an entry stands on.
+        literal = repository.env(GIT_INDEX_FILE=env["GIT_INDEX_FILE"], GIT_LITERAL_PATHSPECS="1")
         add = ("add", "--intent-to-add", "--force", "--pathspec-from-file=-")
         git(*add, "--pathspec-file-nul", cwd=repository.work_tree, env=literal, stdin=ignored)
 
@@ -265,19 +287,6 @@ def _staged_tree(quarantine: Quarantine) -> Oid:
         text = b"".join(gone + ours for gone, ours in feed.values())
         git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=text)
     return write_tree(repository, env)
-
-
-def _left_over(quarantine: Quarantine) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """Untracked files that are not part of the target, and submodules at another commit."""
-    repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env("rebuilt")
-    with Running(
-        "ls-files", "-z", "--others", "--exclude-standard", cwd=repository.work_tree, env=env
-    ) as listing:
-        submodules = tuple(_stale_submodules(repository, env))
-        untracked = tuple(path for path in listing.result().split(b"\0") if path)
-    return untracked, submodules
 
 
 def _stale_submodules(repository: Repository, env: dict[str, str]) -> Iterator[bytes]:

@@ -88,12 +88,12 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
     current = write_tree(repository, env)
     is_ghost = pulled is not None and current == pulled.tree
     disk = _Disk(repository)
-    obstacles, inside = _obstacles(
-        repository, env, disk, changes_between(repository, env, current, target.tree)
-    )
-    adopted = _adopt(repository, env, [*obstacles, *(inside if force else ())])
-    current = write_tree(repository, env) if adopted else current
     changes = changes_between(repository, env, current, target.tree)
+    obstacles, inside = _obstacles(repository, env, disk, changes)
+    adopted = _adopt(repository, env, [*obstacles, *(inside if force else ())])
+    if adopted:
+        current = write_tree(repository, env)
+        changes = changes_between(repository, env, current, target.tree)
     local = {*found.changed, *found.hidden, *adopted, *ours}
     known = _Known(quarantine, target.tree, pulled, before, is_ghost=is_ghost)
     blocking = {p for p in local.intersection(changes) if not known.on_disk(p, changes[p][0])}

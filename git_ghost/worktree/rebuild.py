@@ -6,7 +6,7 @@ Everything happens in a quarantine; the working tree is not looked at.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO
 
 from git_ghost import network
@@ -172,17 +172,20 @@ def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
 
 
 def rebuild_tree(
-    quarantine: Quarantine, base: str, patch: Running | None, index: str = "rebuilt"
+    quarantine: Quarantine, base: str, start_patch: Callable[[], Running | None]
 ) -> Oid:
-    """The tree that results from applying ``patch`` (None: nothing) to commit ``base``.
+    """The tree that results from applying a patch to commit ``base``.
 
-    It is put together in a private index, left there under ``index``. Raises VerificationFailed
-    when the patch does not apply.
+    ``start_patch`` is called while git is at work; it gives None where there is nothing to apply.
+    The tree is put together in the private index ``rebuilt`` and left there. Raises
+    VerificationFailed when the patch does not apply.
     """
     repository = quarantine.repository
     assert repository is not None
-    env = quarantine.env(index)
-    git("read-tree", f"{base}^{{tree}}", cwd=repository.cwd, env=env)
+    env = quarantine.env("rebuilt")
+    with Running("read-tree", f"{base}^{{tree}}", cwd=repository.cwd, env=env) as reading:
+        patch = start_patch()
+        reading.result()
     if patch is not None:
         try:
             pipe(patch, *_APPLY, cwd=repository.cwd, env=env)
