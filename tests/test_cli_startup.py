@@ -36,7 +36,8 @@ def loaded(lab: Lab, program: str, *args: str) -> set[str]:
     """The modules that are loaded when a call ends, or starts its first git."""
     import sys
 
-    done = lab.sandbox.run(sys.executable, "-c", program, *args, cwd=lab.laptop)
+    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
+    done = lab.sandbox.run(sys.executable, "-c", program, *args, cwd=lab.laptop, env=unmeasured)
     assert done.code == 0, done.err
     return set(done.err.split("\n")[-2].split())
 

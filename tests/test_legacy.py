@@ -589,3 +589,14 @@ def test_any_of_many_messages_comes_back(
     workshop: Workshop, commits: list[tuple[bytes, bool]]
 ) -> None:
     check_any_messages(workshop, commits)
+
+
+def test_a_message_that_quotes_a_diff_and_then_a_mail_comes_back(workshop: Workshop) -> None:
+    quoted = (
+        b"0\n\ndiff --git a/kept b/kept\n\nFrom " + b"1" * 40 + b" Mon Sep 17 00:00:00 2001\n"
+        b"From: Bob <bob@example.com>\nDate: Sat, 21 Nov 2020 08:47:55 +0000\n"
+        b"Subject: [PATCH] Quoted\n\nx\n---\n kept | 2 +-\n 1 file changed, 1 insertion(+), "
+        b"1 deletion(-)\n\ndiff --git a/kept b/kept\nindex 0123456..89abcde 100644\n--- a/kept\n"
+        b"+++ b/kept\n@@ -1,3 +1,3 @@\n 1\n 2\n-3\n+4\n"
+    )
+    check_any_messages(workshop, [(quoted, False)])

@@ -138,7 +138,8 @@ def test_an_answer_that_got_lost_is_asked_for_again(
 
 # --- interrupted -----------------------------------------------------------------------------
 
-_ASLEEP = '#!/bin/sh\necho $$ >"{ready}"\nexec cat\n'
+_ASLEEP = '#!/bin/sh\n[ "$1" = -G ] && exit 1\necho $$ >"{ready}"\nexec cat\n'
+"""An ssh that never answers; git may ask first what kind of ssh it is (-G)."""
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -375,17 +375,17 @@ class _Series:
         may_have_patch = _STATISH.search(body) or _DIFFISH.search(body)  # be it a spoilt one
         reach = min(len(self._mails), n + _REACH)
         # Hashing is cheap: a commit without a patch is asked for first, whatever its message holds.
-        for m in range(n + 1, n + 2 if may_have_patch else reach + 1):
-            message = self._text[mail.body : self._end(m)]
-            step = self._made(parent, parent.tree, _Reading(mail, message, m))
-            if step.proven:
-                return step
+        near = n + 2 if may_have_patch else reach + 1
+        if step := self._proven_empty(parent, range(n + 1, near)):
+            return step
         found = list(self._patched_steps(parent, n + 1))
         others = range(n + 2, n + 2 if found else reach + 1)
         more = (pair for m in others for pair in self._patched_steps(parent, m))
         for step, _ in itertools.chain(found, more):
             if step.proven:
                 return step
+        if step := self._proven_empty(parent, range(near, reach + 1)):
+            return step
         if len({step.tree for step, _ in found}) > 1 or any(self._may_be_quoted(*f) for f in found):
             raise _ambiguous(mail)
         if found:
@@ -393,6 +393,16 @@ class _Series:
         if may_have_patch:
             raise _refuse(self._trouble)
         return self._made(parent, parent.tree, _Reading(mail, body, n + 1))
+
+    def _proven_empty(self, parent: _Step, ends: range) -> _Step | None:
+        """The commit without a patch that the next mail is proven to be, up to one of ``ends``."""
+        mail = self._mails[parent.next]
+        for m in ends:
+            message = self._text[mail.body : self._end(m)]
+            step = self._made(parent, parent.tree, _Reading(mail, message, m))
+            if step.proven:
+                return step
+        return None
 
     def _end(self, n: int) -> int:
         """Where the mail before mail ``n`` ends, without the empty line between them."""
