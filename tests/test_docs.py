@@ -127,7 +127,8 @@ def test_the_documented_trailers_are_those_that_are_written() -> None:
 
 
 def test_the_readme_speaks_of_settings_that_are_read() -> None:
-    config = (ROOT / "git_ghost" / "config.py").read_text().lower()
+    sources = ("config.py", "ssh.py")
+    config = "".join((ROOT / "git_ghost" / name).read_text() for name in sources).lower()
     for name in re.findall(r"`ghost\.(\w+)`", README):
         assert name.lower() in config
     for name in re.findall(r"`(GIT_GHOST_\w+)`", README):
