@@ -207,14 +207,22 @@ _URL_USER = re.compile(_USER.replace("{0}", r"\0"), re.IGNORECASE)
 _URL_USER_IN_TEXT = re.compile(_USER.replace("{0}", r"\s"), re.IGNORECASE)
 
 
+_HTTP = re.compile(r"(?:[a-z0-9+.-]+::)?(?:https?|ftps?)://", re.IGNORECASE)
+_HTTP_QUERY = re.compile(r"((?:https?|ftps?)://[^\s?'\"]{1,4096})\?[^\s'\"]+", re.IGNORECASE)
+
+
 def redact(url: str) -> str:
-    """``url`` without what could be a credential: user names stay for ssh, go for http."""
-    return _URL_USER.sub(_without_credentials, url)
+    """``url`` without what could be a credential.
+
+    User names stay for ssh and go for http, with what follows a question mark.
+    """
+    shown = _URL_USER.sub(_without_credentials, url)
+    return shown.partition("?")[0] if _HTTP.match(shown) else shown
 
 
 def redact_text(text: str) -> str:
     """``text`` (an error of git's, a log line) with every URL in it redacted."""
-    return _URL_USER_IN_TEXT.sub(_without_credentials, text)
+    return _HTTP_QUERY.sub(r"\1", _URL_USER_IN_TEXT.sub(_without_credentials, text))
 
 
 def _without_credentials(match: re.Match[str]) -> str:

@@ -269,7 +269,7 @@ _CAUSES = (  # the first that is found counts
         r"|service not enabled|[Rr]ead-only|Write access to repository not granted|not authorized"
         r"|dubious ownership",
         "no permission to do this in",
-        "The repository must be readable for pull, writable for push, delete and gc.",
+        "The repository must be readable for pull, writable for push and delete.",
     ),
     _Cause(
         r"cannot run (\S+): No such file or directory",
@@ -280,7 +280,7 @@ _CAUSES = (  # the first that is found counts
         r"does not appear to be a git repository|[Rr]epository .*not found|not a git repository"
         r"|repository '.*' does not exist|No such file or directory|returned error: 404",
         "there is no repository at",
-        "Check the URL; a ghost repository is made with `git init --bare`.",
+        "Check the URL. (A new ghost repository is made with `git init --bare`.)",
     ),
     _Cause(
         r"Connection refused|Failed to connect|Couldn't connect|No route to host"
@@ -302,9 +302,6 @@ _CAUSES = (  # the first that is found counts
         "The server's own rules say no; its message is above.",
     ),
 )
-
-PASSING = ("no connection to", "the connection broke off")
-"""How the messages begin of failures that may pass by themselves."""
 
 
 def explain(failure: GitFailed, url: str) -> GhostError:

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -36,6 +37,17 @@ class Repository:
     def state(self) -> str:
         """Our own folder in the git folder (each linked worktree has its own)."""
         return os.path.join(self.git_dir, STATE)
+
+    @property
+    def branch(self) -> str:
+        """The branch HEAD is on; empty when it is detached."""
+        try:
+            with open(os.path.join(self.git_dir, "HEAD"), "rb") as head:
+                text = os.fsdecode(head.read()).strip()
+        except OSError:
+            return ""
+        start = "ref: refs/heads/"
+        return text.removeprefix(start) if text.startswith(start) else ""
 
     @property
     def cwd(self) -> str:
@@ -305,14 +317,26 @@ def _default_parent(repository: Repository | None) -> str:
                 return folder
     import tempfile  # 3 ms that only a clone, or a repository that cannot be written to, needs
 
-    return tempfile.gettempdir()
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError as e:
+        raise GhostError(
+            "there is no folder for temporary files that can be written to",
+            "Name one with --ghost-working-dir or TMPDIR.",
+        ) from e
 
 
 def _remove_abandoned(place: str) -> None:
     for name in os.listdir(place):
         path = os.path.join(place, name)
-        if not name.startswith("git-ghost-") or os.path.islink(path):
+        if not re.fullmatch(r"git-ghost-[0-9a-f]{12}", name):
             continue
-        with contextlib.suppress(OSError), open(os.path.join(path, "lock")) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            remove_folder(path)
+        with contextlib.suppress(OSError):
+            folder, lock_file = os.lstat(path), os.lstat(os.path.join(path, "lock"))
+            ours = folder.st_uid == lock_file.st_uid == os.geteuid()
+            # The place may be one where others can put what they like: /tmp.
+            if not (ours and stat.S_ISDIR(folder.st_mode) and stat.S_ISREG(lock_file.st_mode)):
+                continue
+            with open(os.path.join(path, "lock")) as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove_folder(path)

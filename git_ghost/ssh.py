@@ -162,7 +162,15 @@ class SharedConnections:
             _, settings, _ = self._run("-G", *host.arguments, out=subprocess.PIPE)
             if re.search(r"^controlpath (?!none$)", settings, re.MULTILINE):
                 return _Opened(False)
-        options = ("-o", f"ControlPersist={IDLE_SECONDS}", "-o", f"ControlPath={self._path}")
+        # What git's own ssh may send goes through this one: without it, git would speak protocol 0.
+        protocol = ("-o", "SendEnv=GIT_PROTOCOL")
+        options = (
+            *protocol,
+            "-o",
+            f"ControlPersist={IDLE_SECONDS}",
+            "-o",
+            f"ControlPath={self._path}",
+        )
         status, _, said = self._run("-f", "-N", "-M", *options, *host.arguments)
         return _Opened(False, said) if status else _Opened(True)
 

@@ -186,7 +186,7 @@ def test_pull_tells_when_it_detached_head(lab: Lab, pushed: str) -> None:
     pod = lab.fresh_clone("pod", "--depth=1")
     lab.commit("Elsewhere", at=pod)
     err = lab.ghost("pull", pushed, at=pod).err
-    assert f"  HEAD is detached at {lab.head()}\n" in err
+    assert f"  HEAD is detached at {lab.head()} (it was on main: git switch main)\n" in err
 
 
 def test_pull_warns_of_untracked_files(lab: Lab, pushed: str) -> None:
@@ -199,13 +199,15 @@ def test_pull_warns_of_untracked_files(lab: Lab, pushed: str) -> None:
 def test_what_pull_set_aside_comes_back_as_it_says(lab: Lab, pushed: str) -> None:
     pod = lab.fresh_clone("pod")
     lab.write("README", b"mine\n", at=pod)
+    lab.write("foo", b"mine, and the ghost's too\n", at=pod)
     assert "README" in lab.ghost("pull", pushed, at=pod).fails(5)
     err = lab.ghost("pull", "--force", pushed, at=pod).err
     (look,) = re.findall(r"git (diff HEAD \S+)$", err, re.MULTILINE)
-    (back,) = re.findall(r"git (stash apply \S+)$", err, re.MULTILINE)
+    (back,) = re.findall(r"git (restore --source=\S+ -- :/)$", err, re.MULTILINE)
     assert "+mine" in lab.sandbox.text(*look.split(), cwd=pod)
     lab.sandbox.git(*back.split(), cwd=pod)
     assert (pod / "README").read_bytes() == b"mine\n"
+    assert (pod / "foo").read_bytes() == b"mine, and the ghost's too\n"
 
 
 def test_pull_names_submodules_that_are_left(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,50 @@ def test_a_hash_nobody_stored_is_told(lab: Lab) -> None:
         clone("0" * 40, str(lab.sandbox.root / "pod"), options(lab))
     assert lab.ghost("clone", "0" * 40, "pod", at=lab.sandbox.root).fails(3)
     assert not (lab.sandbox.root / "pod").exists()
+
+
+def test_what_others_put_into_the_folder_meanwhile_stays_when_a_clone_fails(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hash = stored(lab)
+    pod = lab.sandbox.root / "pod"
+    pod.mkdir()
+    ssh = lab.sandbox.root / "ssh"
+    ssh.write_text(f'#!/bin/sh\necho theirs >"{pod}/sidecar.txt"\nexit 1\n')
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH", str(ssh))
+    with pytest.raises(GhostError):
+        clone(hash, str(pod), options(lab, "ssh://host.invalid/source.git"), base=lab.head())
+    assert [path.name for path in pod.iterdir()] == ["sidecar.txt"]
+
+
+def test_a_clone_of_another_source_is_not_mixed_with_the_first(lab: Lab) -> None:
+    hash = stored(lab)
+    pod = lab.sandbox.root / "pod"
+    clone(hash, str(pod), options(lab))
+    with untouched(pod), pytest.raises(LocalChanges, match="is a clone of"):
+        clone(hash, str(pod), options(lab, str(lab.sandbox.root / "elsewhere.git")))
+
+
+def test_of_two_bases_of_a_tree_the_one_that_the_source_has_is_taken(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    at = Options(directory=str(lab.laptop), repo=lab.ghost_url)
+    hash = push(at).hash
+    base = lab.head()
+    for n in range(3):  # whatever the order of their ids
+        lab.commit(f"The same, committed {n}")
+        assert push(at).hash == hash
+    pod = lab.sandbox.root / "pod"
+    assert clone(hash, str(pod), options(lab)).pulled.base == base
+
+
+def test_folders_that_are_not_ours_are_left_alone(lab: Lab) -> None:
+    hash = stored(lab)
+    place = Path(lab.sandbox.env["TMPDIR"])
+    for name in ("git-ghost-demo", "git-ghost-0123456789ab"):
+        (place / name).mkdir()
+        (place / name / "precious").write_bytes(b"mine")
+    (place / "git-ghost-demo" / "lock").touch()
+    os.mkfifo(place / "git-ghost-0123456789ab" / "lock")  # opening it would wait for ever
+    clone(hash, str(lab.sandbox.root / "pod"), options(lab))
+    assert len(list(place.glob("git-ghost-*/precious"))) == 2

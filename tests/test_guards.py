@@ -393,3 +393,10 @@ def test_an_attribute_without_a_filter_behind_it_is_no_lfs(lab: Lab) -> None:
     lab.write(".gitattributes", b"*.bin filter=lfs\n")
     lab.write("new.bin", b"content\n")
     assert send(lab).hash == lab.tree_of()
+
+
+def test_a_secret_that_only_a_followed_link_leads_to_is_refused(lab: Lab) -> None:
+    lab.write("cfg/id_rsa", b"key")
+    lab.symlink("link", "cfg/id_rsa")
+    for included in (["link"], ["link", "cfg"]):
+        assert "cfg/id_rsa" in refused(lab, include=included, follow_symlinks=True).message

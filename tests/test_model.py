@@ -266,3 +266,10 @@ def test_a_failed_git_command_names_its_verb_and_what_git_said() -> None:
     assert failed.message == "git rev-list failed: fatal: bad"
     assert (failed.status, failed.exit_code) == (128, 1)
     assert errors.GitFailed(["git", "frobnicate"], 3, "").message == "exit status 3"
+
+
+def test_what_follows_a_question_mark_in_a_web_address_is_not_shown() -> None:
+    url = "https://h.example/x.git?private_token=SECRET"
+    assert redact(url) == "https://h.example/x.git"
+    assert "SECRET" not in redact_text(f"fatal: unable to access '{url}/': no")
+    assert redact("/srv/what?/x.git") == "/srv/what?/x.git"

@@ -372,4 +372,4 @@ def test_the_command_line_ends_with_5_and_says_how_to_get_things_back(lab: Lab) 
     assert result.ok() == ""
     refs = lab.sandbox.text("for-each-ref", "--format=%(refname)", "refs/git-ghost", cwd=pod)
     assert refs in result.err
-    assert "git stash apply" in result.err
+    assert f"git restore --source={refs} -- :/" in result.err

@@ -87,6 +87,20 @@ def test_gits_commands_share_the_connection_that_was_opened_ahead(
     assert not socket.exists()
 
 
+def test_gits_protocol_version_goes_through_the_shared_connection(
+    sandbox: Sandbox, ssh_server: SshServer
+) -> None:
+    lab = Lab(sandbox, "sha1", ssh_server)
+    older = lab.head("HEAD~1")
+    clone = sandbox.repo("clone")
+    with SharedConnections(GitConfig(), sandbox.env) as connections:
+        connections.ahead(lab.source_url)
+        extra, _ = connections.ready(lab.source_url)
+        assert extra
+        # Protocol 0 hands out the tips of branches only.
+        sandbox.git("fetch", "--depth=1", lab.source_url, older, cwd=clone, env=extra)
+
+
 def test_what_ssh_says_is_handed_on_when_it_cannot_connect(
     sandbox: Sandbox, ssh_server: SshServer
 ) -> None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from git_ghost.cli.common import GhostCommand, calling, expect, json_option, source_option
+from git_ghost.cli.common import (
+    GhostCommand,
+    calling,
+    exact_option,
+    expect,
+    force_option,
+    json_option,
+    source_option,
+)
 from git_ghost.cli.output import put_json
 from git_ghost.cli.pull import report
 
@@ -20,10 +28,18 @@ from git_ghost.cli.pull import report
     help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched"
     " while the ghost is.",
 )  # fmt: skip
+@force_option()
+@exact_option()
 @source_option()
 @json_option()
 def command(
-    words: tuple[str, ...], depth: int, base: str | None, source: str | None, as_json: bool
+    words: tuple[str, ...],
+    depth: int,
+    base: str | None,
+    force: bool,
+    exact: bool,
+    source: str | None,
+    as_json: bool,
 ) -> None:
     """Make a repository whose working tree is what HASH names.
 
@@ -36,9 +52,11 @@ def command(
     with calling(source) as options:
         from git_ghost import sync
 
-        cloned = sync.clone(hash, directory, options, base=base, depth=depth)
+        cloned = sync.clone(
+            hash, directory, options, base=base, depth=depth, force=force, exact=exact
+        )
     if as_json:
         from dataclasses import asdict
 
         put_json(asdict(cloned))
-    report(cloned.pulled, cloned.directory)
+    report(cloned.pulled, cloned.directory, cloned.source)

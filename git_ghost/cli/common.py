@@ -238,6 +238,22 @@ def json_option() -> Decorator:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
+def force_option() -> Decorator:
+    """``--force``, the same everywhere."""
+    return click.option(
+        "--force", is_flag=True,
+        help="Set local changes that are in the way aside, in a backup ref, instead of refusing.",
+    )  # fmt: skip
+
+
+def exact_option() -> Decorator:
+    """``--exact``, the same everywhere."""
+    return click.option(
+        "--exact", is_flag=True,
+        help="Refuse when there are untracked files that are not part of what is pulled.",
+    )  # fmt: skip
+
+
 def source_option() -> Decorator:
     """``--source``, the same everywhere."""
     return click.option(

@@ -33,7 +33,8 @@ BUG = 70
 _SURROUNDINGS = frozenset(
     getattr(errno, name)
     for name in (
-        "EACCES EAGAIN EDQUOT EFBIG EIO ELOOP EMFILE ENAMETOOLONG ENFILE ENOMEM ENOSPC EPERM EROFS"
+        "EACCES EAGAIN EDQUOT EFBIG EIO ELOOP EMFILE ENAMETOOLONG ENFILE ENOMEM ENOSPC ENOTDIR"
+        " EPERM EROFS"
     ).split()
 )
 """What an OSError has when the machine, and not git ghost, is to blame."""

@@ -11,13 +11,15 @@ from git_ghost.cli.common import (
     GhostCommand,
     at_most,
     calling,
+    exact_option,
     expect,
+    force_option,
     json_option,
     quiet,
     source_option,
     split_form,
 )
-from git_ghost.cli.output import count, paths, put_json, say, tell, warn
+from git_ghost.cli.output import count, few, paths, put_json, say, tell, warn
 
 if TYPE_CHECKING:
     from git_ghost.sync import Pulled
@@ -28,14 +30,8 @@ FORMS = ("[FROM] HASH", "diff [FROM] HASH", "commits [FROM] TO", "all [FROM] TO 
 
 @click.command("pull", cls=GhostCommand, forms=FORMS)
 @click.argument("words", nargs=-1)
-@click.option(
-    "--force", is_flag=True,
-    help="Set local changes that are in the way aside, in a backup ref, instead of refusing.",
-)  # fmt: skip
-@click.option(
-    "--exact", is_flag=True,
-    help="Refuse when there are untracked files that are not part of what is pulled.",
-)  # fmt: skip
+@force_option()
+@exact_option()
 @source_option()
 @json_option()
 def command(
@@ -81,21 +77,25 @@ def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | Non
     return (what, rest[-1], None, start) if what == "commits" else (what, rest[-1], start, None)
 
 
-def report(pulled: Pulled, where: str = "") -> None:
+def report(pulled: Pulled, where: str = "", source: str = "") -> None:
     """Tell on stderr what a pull (into folder ``where``) did, and what it left to do."""
     if not quiet():
-        into = f" into {where}" if where else ""
+        into = f" into {few([where], 1)}" if where else ""
         say(f"pulled {pulled.hash}{into}: {count(pulled.changed, 'file')} changed")
         if pulled.head == "branch":
             say(f"  branch {pulled.branch} was fast-forwarded to {pulled.base}")
         elif pulled.head == "detached":
-            say(f"  HEAD is detached at {pulled.base}")
+            left = pulled.branch if not where else ""
+            was = f" (it was on {left}: git switch {left})" if left else ""
+            say(f"  HEAD is detached at {pulled.base}{was}")
+        if source:
+            say(f"  from {few([source], 1)}")
     if pulled.backup:
         tell(
             "note",
             f"local changes were set aside in {pulled.backup}\n"
             f"  to look at them:  git diff HEAD {pulled.backup}\n"
-            f"  to get them back: git stash apply {pulled.backup}",
+            f"  to get them back: git restore --source={pulled.backup} -- :/",
         )
     warn(pulled.notices, at_most(MANY))
     if not pulled.verified:

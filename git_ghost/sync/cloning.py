@@ -6,7 +6,7 @@ import contextlib
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from git_ghost import store
@@ -34,6 +34,8 @@ class Cloned:
 
     directory: str
     pulled: Pulled
+    source: str = ""
+    """Where the base came from, without credentials; ``origin`` of what was made."""
 
 
 def clone(
@@ -89,7 +91,7 @@ def clone(
             quarantine(repository, options.working_dir) as private,
         ):
             pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)
-    return Cloned(target, pulled)
+    return Cloned(target, pulled, redact(source.name))
 
 
 def _source(context: Context, hash: str, wanted: Fetched) -> str:
@@ -154,7 +156,14 @@ def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repositor
         for name in left:  # a clone was killed while it made its .git
             remove_folder(os.path.join(target, name))
         if made:
-            yield open_repository(target, foreign=True), handle
+            repository = open_repository(target, foreign=True)
+            origin = repository.config.get("remote.origin.url")
+            if origin != redact(url):
+                raise LocalChanges(
+                    f"{target} is a clone of {redact(origin)}, not of {redact(url)}",
+                    "Name another folder.",
+                )
+            yield repository, handle
             return
         try:
             _initialize(target, url, object_format)
@@ -216,13 +225,21 @@ def _initialize(target: str, url: str, object_format: str) -> None:
 
 
 def _unmake(target: str, existed: bool) -> None:
-    """Take back everything :func:`clone` put into ``target``, which was empty or absent before."""
+    """Take back what :func:`clone` put into ``target``, and nothing that others put there."""
     if not existed:
         remove_folder(target)
         return
+    written: Iterable[bytes] = ()
+    with contextlib.suppress(GhostError):
+        begun = journal.interrupted(open_repository(target, foreign=True))
+        written = begun.contents if begun else ()
+    top = os.fsencode(target)
+    for path in sorted(written, reverse=True):
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(top, path))
+        while path := os.path.dirname(path):
+            with contextlib.suppress(OSError):
+                os.rmdir(os.path.join(top, path))
     for name in os.listdir(target):
-        path = os.path.join(target, name)
-        if os.path.isdir(path) and not os.path.islink(path):
-            remove_folder(path)
-        else:
-            os.unlink(path)
+        if name == ".git" or name.startswith(_INIT):
+            remove_folder(os.path.join(target, name))

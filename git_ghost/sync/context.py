@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from git_ghost.config import GitConfig, Settings
-from git_ghost.errors import NoRepository
+from git_ghost.errors import NoRepository, UsageError
 from git_ghost.git import Progress, environment
 from git_ghost.network import Link
 from git_ghost.repository import Repository, global_config, open_repository
@@ -43,7 +43,11 @@ class Options:
     @property
     def folder(self) -> str:
         """The folder to work in, as the operating system takes it."""
-        return os.path.expanduser(self.directory) if self.directory is not None else "."
+        if self.directory is None:
+            return "."
+        if not os.fspath(self.directory):
+            raise UsageError("the folder of the repository is empty", "Is a variable not set?")
+        return os.path.expanduser(self.directory)
 
     @property
     def flags(self) -> dict[str, str | None]:

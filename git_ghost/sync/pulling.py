@@ -143,7 +143,7 @@ def bring(
     repository = context.here
     before = journal.interrupted(repository)
     if before is not None:
-        journal.clear_stale_locks(repository, before, _branch(repository))
+        journal.clear_stale_locks(repository, before, repository.branch)
     mark = f"git-ghost {secrets.token_hex(8)}"
     fresh = Journal(wanted.ghost.to, mark)
     journal.begin(repository, before._replace(mark=mark) if before else fresh)
@@ -157,15 +157,6 @@ def bring(
         if before is None and not journal.touched(repository):
             journal.abandon(repository)
         raise
-
-
-def _branch(repository: Repository) -> str:
-    try:
-        with open(os.path.join(repository.git_dir, "HEAD")) as head:
-            text = head.read().strip()
-    except OSError:
-        return ""
-    return text.removeprefix("ref: refs/heads/") if text.startswith("ref: ") else ""
 
 
 def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str) -> Fetched:
@@ -236,17 +227,25 @@ def _base_id(context: Context, base: str) -> str:
 
 
 def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
-    """Of several ghosts with the same tree, the one on HEAD, else one whose base is here."""
-    if len(candidates) == 1 or context.repository is None:
+    """Of several ghosts with the same tree, the one whose base is HEAD, or is easiest to have.
+
+    That is: it is here, or the source remote had it when the ghost was made.
+    """
+    if len(candidates) == 1:
         return candidates[0]
-    head = context.repository.commit("HEAD")
-    keys = [c.ghost.base if isinstance(c.ghost, DiffGhost) else c.ghost.to for c in candidates]
-    missing = set(rebuild.missing_commits(context.repository, keys))
-    order = sorted(
-        zip(keys, range(len(candidates)), strict=True),
-        key=lambda k: (k[0] != head, k[0] in missing),
-    )
-    return candidates[order[0][1]]
+
+    def needed(c: Fetched) -> str:
+        return c.ghost.base if isinstance(c.ghost, DiffGhost) else c.ghost.to
+
+    head, missing = None, {needed(c) for c in candidates}
+    if context.repository is not None:
+        head = context.repository.commit("HEAD")
+        missing = set(rebuild.missing_commits(context.repository, sorted(missing)))
+
+    def cost(c: Fetched) -> tuple[bool, bool, bool]:
+        return needed(c) != head, needed(c) in missing, c.trailers.remote_base != c.ghost.base
+
+    return min(candidates, key=cost)
 
 
 def source_of(context: Context, trailers: Trailers) -> Source:
@@ -255,7 +254,7 @@ def source_of(context: Context, trailers: Trailers) -> Source:
     depth = 1 if repository.shallow else 0
     if context.settings.source:
         return Source(locate(context.settings.source, context.settings.repo_base), depth)
-    upstream = context.config.get(f"branch.{_branch(repository)}.remote")
+    upstream = context.config.get(f"branch.{repository.branch}.remote")
     prefer = tuple(name for name in (context.settings.remote, upstream) if name)
     chosen = bases.find_source(repository, None, prefer).remote
     return Source(

@@ -176,7 +176,7 @@ def push(
             Background(store.warm_up)
         settling = Background(lambda: settle_bases(context, what, base, to))
         if what == "commits":  # the working tree is not asked
-            surveyed = found = Survey(None, current_branch(repository))
+            surveyed = found = Survey(None, repository.branch)
         else:
             private.copy_index()
             surveyed = snapshot.survey(private)
@@ -227,22 +227,12 @@ def settle_bases(
     elif what == "auto" and base is None and remote_base not in (None, head):
         assert remote_base is not None
         span = bases.describe_range(repository, remote_base, head)
-    upstream = context.config.get(f"branch.{current_branch(repository)}.remote")
+    upstream = context.config.get(f"branch.{repository.branch}.remote")
     prefer = tuple(name for name in (remote, upstream) if name)
     source = bases.find_source(repository, span.base if span else remote_base, prefer)
     if context.settings.source:
         source = source._replace(url=redact(context.settings.source))
     return Bases(head, remote_base, start if what != "commits" else None, span, source)
-
-
-def current_branch(repository: Repository) -> str:
-    """The branch HEAD is on; empty when it is detached."""
-    try:
-        with open(os.path.join(repository.git_dir, "HEAD"), encoding="utf-8") as head:
-            text = head.read().strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
-    return text.removeprefix("ref: refs/heads/") if text.startswith("ref: refs/heads/") else ""
 
 
 def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) -> None:
@@ -331,13 +321,14 @@ def _complete(
     state = os.path.join(context.here.common_dir, STATE, "sent")
     line = f"{target.shown} {ghost.ref}\n"
     if not new:
-        with contextlib.suppress(FileNotFoundError), open(state, encoding="utf-8") as noted:
+        with contextlib.suppress(OSError), open(state, encoding="utf-8") as noted:
             if line in noted:
                 return new
         new = store.replace_without_bundle(private, target, ghost, commit, context.link)
-    os.makedirs(os.path.dirname(state), exist_ok=True)
-    with open(state, "a", encoding="utf-8") as noted:
-        noted.write(line)
+    with contextlib.suppress(OSError):  # a note that cannot be made costs a session next time
+        os.makedirs(os.path.dirname(state), exist_ok=True)
+        with open(state, "a", encoding="utf-8") as noted:
+            noted.write(line)
     return new
 
 

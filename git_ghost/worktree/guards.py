@@ -16,7 +16,7 @@ WITHOUT = ("nested", "submodules", "lfs")
 
 _SECRET = re.compile(
     rb"""
-    \.env(?!\.(?:example|sample|template|dist|defaults)\Z)(?:\..+)? | .+\.env
+    \.envrc | \.env(?!\.(?:example|sample|template|dist|defaults)\Z)(?:\..+)? | .+\.env
   | .*\.(?:pem|key|p12|pfx|p8|jks|keystore|kdbx|ppk|asc|gpg|ovpn|kubeconfig|tfstate|tfvars)
   | id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?(?:[._-].*)?(?<!\.pub)
   | \.?(?:netrc|pgpass|npmrc|pypirc|htpasswd|git-credentials|vault-token|s3cfg|boto|my\.cnf)

@@ -305,7 +305,7 @@ def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wa
     """Refuse (GhostError) what should not be sent, before anything is hashed."""
     guards.check_nested(found.nested, wanted.without)
     guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
-    named = frozenset(_named_paths(repository, wanted))
+    named = frozenset(_named_paths(repository, wanted._replace(follow_symlinks=False)))
     guards.check_secrets((*found.added, *found.untracked, *found.included), named)
     on_disk = sizes(repository, found)
     guards.check_sizes(on_disk, wanted.limits)
