@@ -191,7 +191,7 @@ def test_git_itself_finds_the_trailers(sandbox: Sandbox) -> None:
     [
         ("https://host/x.git", "https://host/x.git"),
         ("https://ada@host/x.git", "https://host/x.git"),
-        ("https://ada:pw@host:8080/x.git?y#z", "https://host:8080/x.git?y#z"),
+        ("https://ada:pw@host:8080/x.git?y#z", "https://host:8080/x.git"),
         ("HTTPS://ada:pw@host/x", "HTTPS://host/x"),
         ("https://ada:p@w@host/x", "https://host/x"),
         ("https://ada:p/w@host/x", "https://host/x"),
