@@ -18,6 +18,7 @@ from git_ghost.config import GitConfig, Settings, default_repository, locate
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, VerificationFailed
 from git_ghost.git import (
     CONFIGURATION,
+    Background,
     Environment,
     Running,
     environment,
@@ -117,14 +118,32 @@ def _clean(text: str) -> str:
 def start_blob(
     env: Environment, cwd: str, producer: Running, head: bytes = b""
 ) -> Callable[[], Oid]:
-    """Store ``producer``'s output (after ``head``) as a blob; call the result to wait for its id.
+    """Store ``head`` and ``producer``'s output as a blob; call the result to wait for its id.
 
-    The content goes from process to process and is never held here, unless ``head`` is given.
+    The content goes from process to process and is never held here.
     """
     args = ("hash-object", "-w", "--stdin", "--no-filters")
     if not head:
         return lambda: oid(pipe(producer, *args, cwd=cwd, env=env))
-    return lambda: oid(git(*args, cwd=cwd, env=env, stdin=head + producer.result()))
+
+    def store() -> Oid:
+        import shutil  # loaded by now: see warm_up()
+
+        reading, writing = os.pipe()
+
+        def feed() -> None:
+            with open(writing, "wb") as target:
+                target.write(head)
+                shutil.copyfileobj(producer.stdout, target, 1 << 20)
+
+        with producer, open(reading, "rb") as source:
+            feeding = Background(feed)
+            blob = oid(git(*args, cwd=cwd, env=env, stdin=source))
+            feeding.get()
+            producer.result()  # what a producer that failed left is no blob of ours
+            return blob
+
+    return store
 
 
 def warm_up() -> None:

@@ -87,7 +87,7 @@ def clone(
             repository, _ = stack.enter_context(_made(target, source.name, object_format))
         here = context._replace(repository=repository)
         with (
-            journal.one_at_a_time(repository) as lock,
+            journal.one_at_a_time(repository, options.progress) as lock,
             quarantine(repository, options.working_dir) as private,
         ):
             pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)

@@ -111,7 +111,7 @@ def pull(
     target = context.store()
     with (
         context.link,
-        journal.one_at_a_time(repository) as lock,
+        journal.one_at_a_time(repository, options.progress) as lock,
         quarantine(repository, options.working_dir) as private,
     ):
         context.link.ahead(target.url)  # the source is often on the same host

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError, LocalChanges
 from git_ghost.files import copy_file
+from git_ghost.git import Progress
 from git_ghost.repository import Repository
 
 UNDER_WAY = "pull.json"
@@ -131,11 +132,13 @@ def last_pulled(repository: Repository) -> Pulled | None:
 
 
 @contextlib.contextmanager
-def one_at_a_time(repository: Repository, patience: float = 600.0) -> Iterator[int]:
+def one_at_a_time(
+    repository: Repository, progress: Progress | None = None, patience: float = 600.0
+) -> Iterator[int]:
     """Hold this working tree's pull lock; yields its descriptor, for git commands to inherit.
 
-    Waits up to ``patience`` seconds for another pull (or what a killed one left running), then
-    raises GhostError.
+    Waits up to ``patience`` seconds for another pull (or what a killed one left running), which
+    ``progress`` hears of, then raises GhostError.
     """
     os.makedirs(repository.state, exist_ok=True)
     with open(os.path.join(repository.state, "pull.lock"), "w") as lock:
@@ -145,6 +148,8 @@ def one_at_a_time(repository: Repository, patience: float = 600.0) -> Iterator[i
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as e:
+                if progress is not None:
+                    progress("waiting for another pull in this working tree")
                 if time.monotonic() > deadline:
                     raise GhostError(
                         f"another git ghost pull is at work in {repository.work_tree}, for long now"
