@@ -25,7 +25,7 @@ def git_tree_of(sandbox: Sandbox, path: Path) -> str:
     entries = sandbox.git("ls-files", "--stage", "-z", cwd=path)
     tags = sandbox.git("ls-files", "-t", "-z", cwd=path)
     skipped = [line[2:] for line in tags.split(b"\0") if line.startswith(b"S ")]
-    objects = sandbox.text("rev-parse", "--path-format=absolute", "--git-path", "objects", cwd=path)
+    objects = str(path / sandbox.text("rev-parse", "--git-path", "objects", cwd=path))
     with tempfile.TemporaryDirectory(dir=sandbox.env["TMPDIR"]) as scratch:
         env = {
             "GIT_INDEX_FILE": f"{scratch}/index",
