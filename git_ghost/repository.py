@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from git_ghost.config import GitConfig
 from git_ghost.errors import GhostError, GitFailed, NoRepository
 from git_ghost.files import copy_file, private_folder, remove_folder
-from git_ghost.git import Running, environment, git, stop_all
+from git_ghost.git import Environment, Running, environment, git, stop_all
 from git_ghost.model import Oid, oid
 
 STATE = "git-ghost"
@@ -70,6 +70,10 @@ class Repository:
     ) -> bytes:
         """Run git in this repository; ``extra`` are environment variables."""
         return git(*args, cwd=self.cwd, env=self.env(**extra), stdin=stdin, ok=ok)
+
+    def write_tree(self, env: Environment) -> Oid:
+        """The tree that the index of ``env`` holds; what a partial clone lacks is not fetched."""
+        return oid(git("write-tree", "--missing-ok", cwd=self.cwd, env=env))
 
     def commit(self, rev: str) -> Oid | None:
         """The commit a revision names here, or None; a missing object is not fetched for it."""

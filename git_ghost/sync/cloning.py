@@ -105,15 +105,12 @@ def _source(context: Context, hash: str, wanted: Fetched) -> str:
 
 
 @contextlib.contextmanager
-def _ahead(place: Place, source: Source, base: str | None) -> Iterator[None]:
-    """Fetch ``base``, if known, while the block runs; its failure is left to the regular way."""
-    if base is None:
-        yield
-        return
+def _ahead(place: Place, source: Source, base: str) -> Iterator[None]:
+    """Fetch ``base`` while the block runs; its failure is left to the regular way."""
     with rebuild.start_fetch_commits(place, source.name, [base], source.depth) as running:
         yield
         with contextlib.suppress(GhostError):
-            rebuild.finish_fetch_commits(place, running, source.name, [base], source.depth)
+            rebuild.finish_fetch_commits(place, running, source.name, [base])
 
 
 def _fetch_ghost(

@@ -345,7 +345,7 @@ def _ensure_base(
     with running or contextlib.nullcontext():
         fetched = _fetched(inbox, commits)
         if running is not None:
-            rebuild.finish_fetch_commits(place, running, source.name, [first], source.depth)
+            rebuild.finish_fetch_commits(place, running, source.name, [first])
     if fetched is None:  # the commits may have reached the source meanwhile
         fetch_commits(place, source, [needed], needed)
         return needed, ()
@@ -419,7 +419,7 @@ def _start_fetch(place: Place, source: Source, commits: Sequence[str], needed: s
 def fetch_commits(place: Place, source: Source, commits: Sequence[str], needed: str) -> None:
     """Fetch ``commits`` from the source; NoSuchBase (naming ``needed``) when it has them not."""
     with _start_fetch(place, source, commits, needed) as running:
-        rebuild.finish_fetch_commits(place, running, source.name, commits, source.depth)
+        rebuild.finish_fetch_commits(place, running, source.name, commits)
 
 
 def _settle(

@@ -27,7 +27,6 @@ from git_ghost.worktree.planning import (
     Target,
     as_checked_out,
     changes_between,
-    write_tree,
 )
 
 BACKUPS = "refs/git-ghost/backup/"
@@ -165,7 +164,7 @@ def _verify(quarantine: Quarantine, target: Target) -> tuple[bytes, ...]:
         Running(*compare, cwd=cwd, env=env) as comparing,
         Running(*others, cwd=cwd, env=quarantine.env("rebuilt")) as listing,
     ):
-        if write_tree(repository, env) != target.tree:
+        if repository.write_tree(env) != target.tree:
             raise VerificationFailed(f"the working tree is not {target.tree} after the pull")
         differing, left = (run.result().split(b"\0") for run in (comparing, listing))
     wrong = [
@@ -286,7 +285,7 @@ def _staged_tree(quarantine: Quarantine) -> Oid:
     if feed:
         text = b"".join(gone + ours for gone, ours in feed.values())
         git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=text)
-    return write_tree(repository, env)
+    return repository.write_tree(env)
 
 
 def _stale_submodules(repository: Repository, env: dict[str, str]) -> Iterator[bytes]:

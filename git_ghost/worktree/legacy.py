@@ -30,11 +30,8 @@ from git_ghost.errors import GitFailed, VerificationFailed
 from git_ghost.git import Running, git, pipe
 from git_ghost.model import Oid, format_of, oid
 from git_ghost.repository import Quarantine
+from git_ghost.worktree.rebuild import APPLY
 
-_APPLY = (
-    "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",
-    "apply", "--cached", "--whitespace=nowarn", "-p1", "-",
-)  # fmt: skip
 _HINT = (
     "Push their branch to the source remote, or delete that commits ghost"
     " (`git ghost delete commits TO`) and push again with this git ghost."
@@ -476,7 +473,7 @@ class _Series:
             self._git("read-tree", tree)
             self._indexed = tree
         try:
-            self._git(*_APPLY, stdin=reading.diff)
+            self._git(*APPLY, stdin=reading.diff)
             self._indexed = ""
             made = oid(self._git("write-tree", "--missing-ok"))
         except GitFailed as e:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from git_ghost.errors import GitFailed, LocalChanges
 from git_ghost.git import git
-from git_ghost.model import Oid, oid
+from git_ghost.model import Oid
 from git_ghost.repository import Quarantine, Repository
 from git_ghost.worktree import guards, journal, snapshot
 from git_ghost.worktree.journal import Journal, Pulled
@@ -85,14 +85,14 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
     snapshot.update_index(repository, env, found.deleted, (*found.written, *found.hidden))
     pulled = journal.last_pulled(repository)
     ours = _adopt_left(repository, env, pulled, before)
-    current = write_tree(repository, env)
+    current = repository.write_tree(env)
     is_ghost = pulled is not None and current == pulled.tree
     disk = _Disk(repository)
     changes = changes_between(repository, env, current, target.tree)
     obstacles, inside = _obstacles(repository, env, disk, changes)
     adopted = _adopt(repository, env, [*obstacles, *(inside if force else ())])
     if adopted:
-        current = write_tree(repository, env)
+        current = repository.write_tree(env)
         changes = changes_between(repository, env, current, target.tree)
     local = {*found.changed, *found.hidden, *adopted, *ours}
     known = _Known(quarantine, target.tree, pulled, before, is_ghost=is_ghost)
@@ -110,7 +110,7 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
             "Commit or stash them, or let --force set them aside in a backup ref first.",
         )
     if _settle_submodules(repository, env, disk, changes, local):
-        current = write_tree(repository, env)
+        current = repository.write_tree(env)
         changes = changes_between(repository, env, current, target.tree)
     return Plan(
         target=target,
@@ -143,11 +143,6 @@ def _survey_refreshed(quarantine: Quarantine) -> Survey:
     if found.hidden:
         snapshot.unflag(repository, env, found.hidden)
     return found
-
-
-def write_tree(repository: Repository, env: dict[str, str]) -> Oid:
-    """The tree the index of ``env`` holds."""
-    return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
 
 
 def changes_between(repository: Repository, env: dict[str, str], a: str, b: str) -> Changes:

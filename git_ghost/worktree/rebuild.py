@@ -12,14 +12,15 @@ from typing import IO
 from git_ghost import network
 from git_ghost.errors import GhostError, GitFailed, NoSuchBase, RemoteError, VerificationFailed
 from git_ghost.git import Running, git, pipe
-from git_ghost.model import Oid, oid, redact
+from git_ghost.model import Oid, redact
 from git_ghost.network import Place
 from git_ghost.repository import Quarantine, Repository
 
-_APPLY = (
+APPLY = (
     "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",
     "apply", "--cached", "--whitespace=nowarn", "-p1", "-",
 )  # fmt: skip
+"""Apply a patch from stdin to the index alone, whatever the user's settings for patches."""
 
 
 def missing_commits(repository: Repository, commits: Sequence[str]) -> list[str]:
@@ -54,11 +55,7 @@ def start_fetch_commits(place: Place, source: str, commits: Sequence[str], depth
 
 
 def finish_fetch_commits(
-    place: Place,
-    running: Running,
-    source: str,
-    commits: Sequence[str],
-    depth: int,  # noqa: ARG001 - takes what start_fetch_commits took
+    place: Place, running: Running, source: str, commits: Sequence[str]
 ) -> None:
     """Wait for :func:`start_fetch_commits`; NoSuchBase when the source does not have a commit.
 
@@ -188,7 +185,7 @@ def rebuild_tree(
         reading.result()
     if patch is not None:
         try:
-            pipe(patch, *_APPLY, cwd=repository.cwd, env=env)
+            pipe(patch, *APPLY, cwd=repository.cwd, env=env)
         except GitFailed as e:
             _refuse_full_disk(e)
             raise VerificationFailed(
@@ -196,7 +193,7 @@ def rebuild_tree(
                 "The ghost was tampered with, or v0.1 made it under a configuration that breaks"
                 " patches. Delete it, then push again.",
             ) from e
-    return oid(git("write-tree", "--missing-ok", cwd=repository.cwd, env=env))
+    return repository.write_tree(env)
 
 
 def _refuse_full_disk(failed: GitFailed) -> None:

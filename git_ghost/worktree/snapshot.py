@@ -340,7 +340,7 @@ def write_tree(quarantine: Quarantine, found: Survey, index: str = "index") -> O
     update_index(
         repository, env, found.deleted, (*found.written, *found.untracked, *found.included)
     )
-    return oid(git("write-tree", "--missing-ok", cwd=repository.work_tree, env=env))
+    return repository.write_tree(env)
 
 
 def update_index(
