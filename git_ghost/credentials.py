@@ -1,0 +1,1 @@
+"""Secrets mounted into a container, as what git needs to use them."""

@@ -1,0 +1,1 @@
+"""Kubernetes manifests: read them, add the pull step, take it back, write them. Pure."""
