@@ -1,0 +1,245 @@
+"""Add the pull step to an object's pod templates, and take it back."""
+
+from __future__ import annotations
+
+import copy
+import posixpath
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from git_ghost.errors import UsageError
+from git_ghost.manifest import step as steps
+from git_ghost.manifest.edits import Edits, Path, undo
+from git_ghost.manifest.kinds import ARGO, PodTemplate, group, items, pod_templates
+from git_ghost.manifest.reading import Document, ManifestError, Object
+from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step
+
+_ANNOTATIONS: Path = ("metadata", "annotations")
+
+
+class Code(NamedTuple):
+    """The code an object runs, as its annotations say."""
+
+    hash: str
+    base: str = ""
+    repository: str = ""
+    source: str = ""
+    prefix: str = "ghost"
+
+
+def inject(document: Document, step: Step) -> Object:
+    """A copy of the document's object whose pod templates pull ``step``'s ghost first.
+
+    What an earlier injection added is replaced. An object without pod templates comes back as it
+    is. Raises ManifestError for an object it cannot be added to, UsageError for an impossible
+    ``step``.
+    """
+    step = steps.checked(step)
+    data = remove(document)
+    for each in items(document._replace(data=data)):
+        _inject_one(each, step)
+    return data
+
+
+def _inject_one(document: Document, step: Step) -> None:
+    templates = _chosen(document, step)
+    if not templates:
+        return
+    _check_containers(document, templates, step)
+    if steps.is_expression(step.hash) and group(document.data) != ARGO:
+        raise UsageError(
+            f"{document.where}: {step.hash} means something in a workflow, not in a"
+            f" {document.kind}",
+            "Give the hash itself.",
+        )
+    for template in templates:
+        edits = Edits(template.owner)
+        _annotate(edits, step)
+        _add(document, edits, template, step)
+        edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+    if all(template.owner is not document.data for template in templates):
+        edits = Edits(document.data)
+        _annotate(edits, step)
+        edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+
+
+def _chosen(document: Document, step: Step) -> list[PodTemplate]:
+    templates = pod_templates(document)
+    if not step.template or not templates or group(document.data) != ARGO:
+        return templates
+    chosen = [template for template in templates if template.name == step.template]
+    if not chosen:
+        names = ", ".join(template.name for template in templates)
+        raise ManifestError(
+            f"{document.where}: {document.name} has no template '{step.template}' with a container",
+            f"It has: {names}.",
+        )
+    return chosen
+
+
+def container_name(container: Object) -> str:
+    """The name of a container; Argo's ``container`` and ``script`` are called main."""
+    return str(container.get("name", "main"))
+
+
+def _check_containers(document: Document, templates: list[PodTemplate], step: Step) -> None:
+    there = {container_name(container) for t in templates for container in _candidates(t)}
+    for name in step.containers:
+        if name not in there:
+            raise ManifestError(
+                f"{document.where}: {document.name} has no container '{name}'",
+                f"It has: {', '.join(sorted(there))}.",
+            )
+
+
+def _candidates(template: PodTemplate) -> Iterator[Object]:
+    """What ``-c`` can name: the main containers, and the user's own init containers."""
+    yield from template.containers
+    for container in _mappings(template.spec, "initContainers"):
+        if isinstance(container.get("name"), str):
+            yield container
+
+
+def _mappings(holder: Object, key: str) -> list[Object]:
+    listed = holder.get(key)
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _annotate(edits: Edits, step: Step) -> None:
+    for key, value in step.labels.items():
+        edits.put(("metadata", "labels", key), value)
+    for key, value in step.annotations.items():
+        edits.put((*_ANNOTATIONS, key), value)
+    edits.mapping(_ANNOTATIONS).update(step.facts)
+
+
+def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) -> None:
+    """Add the init container, its volumes, and the mounts, to one pod template."""
+    spec: Path = () if template.spec is template.owner else ("spec",)
+    _refuse_clashes(document, template)
+    for path, container in list(_paths(template, spec)):
+        name = container_name(container)
+        chosen = name in step.containers if step.containers else container in template.containers
+        if chosen:
+            _check_mount(document, container, step)
+            _add_to_container(edits, path, container, step)
+    pull = steps.init_container(step, guaranteed=_is_guaranteed(template.containers))
+    edits.insert((*spec, "initContainers"), 0, pull)
+    for volume in steps.volumes(step):
+        edits.insert((*spec, "volumes"), len(_mappings(template.spec, "volumes")), volume)
+
+
+def _paths(template: PodTemplate, spec: Path) -> Iterator[tuple[Path, Object]]:
+    """The containers of a pod template, and where they are below its owner."""
+    owner = template.owner
+    for key in ("container", "script"):
+        if template.containers and owner.get(key) is template.containers[0]:
+            yield (key,), owner[key]
+            break
+    else:
+        inside: Path = spec or ("containerSet",)
+        for container in template.containers:
+            yield (*inside, "containers", container["name"]), container
+    for container in _mappings(template.spec, "initContainers"):
+        if isinstance(container.get("name"), str):
+            yield (*spec, "initContainers", container["name"]), container
+
+
+def _add_to_container(edits: Edits, path: Path, container: Object, step: Step) -> None:
+    edits.insert(
+        (*path, "volumeMounts"), len(container.get("volumeMounts") or ()), steps.mount(step)
+    )
+    if not container.get("workingDir"):
+        edits.put((*path, "workingDir"), step.mount)
+    added = [{"name": key, "value": value} for key, value in step.variables.items()]
+    if not any(item.get("name") == "GIT_CONFIG_COUNT" for item in _mappings(container, "env")):
+        added += steps.trust(step)
+    for number, variable in enumerate(added):  # first: $(GIT_GHOST_HASH) works in what follows
+        edits.insert((*path, "env"), number, variable)
+
+
+def _refuse_clashes(document: Document, template: PodTemplate) -> None:
+    for key in ("initContainers", "volumes"):
+        for item in _mappings(template.spec, key):
+            name = str(item.get("name"))
+            if name == NAME or (key == "volumes" and name.startswith(f"{NAME}-")):
+                raise ManifestError(
+                    f"{document.where}: {document.name} has something called '{name}' in"
+                    f" {template.path}.{key}, which git ghost did not add",
+                    "Give it another name.",
+                )
+
+
+def _check_mount(document: Document, container: Object, step: Step) -> None:
+    for item in _mappings(container, "volumeMounts"):
+        if posixpath.normpath(str(item.get("mountPath"))) == step.mount:
+            raise ManifestError(
+                f"{document.where}: container '{container_name(container)}' of {document.name}"
+                f" has the volume '{item.get('name')}' at {step.mount} already",
+                "Choose another place for the code: --mount PATH.",
+            )
+
+
+def _is_guaranteed(containers: tuple[Object, ...]) -> bool:
+    """Whether every container has equal requests and limits (Kubernetes' Guaranteed QoS class)."""
+
+    def equal(container: Object) -> bool:
+        resources = container.get("resources")
+        resources = resources if isinstance(resources, dict) else {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        return all(
+            limits.get(key) and requests.get(key, limits[key]) == limits[key]
+            for key in ("cpu", "memory")
+        )
+
+    return all(map(equal, containers))
+
+
+def remove(document: Document) -> Object:
+    """A copy of the document's object as it was before :func:`inject`.
+
+    Raises ManifestError when somebody damaged the note of what was added.
+    """
+    data = copy.deepcopy(document.data)
+    for owner in _noted(data):
+        annotations = owner["metadata"]["annotations"]
+        note = annotations[NOTE]
+        for key in [key for key in annotations if key.startswith(PREFIX)]:
+            del annotations[key]
+        try:
+            undo(owner, note)
+        except ValueError as e:
+            raise ManifestError(
+                f"{document.where}: {document.name}: the annotation {NOTE} cannot be read",
+                "Inject into the original manifest instead.",
+            ) from e
+    return data
+
+
+def _noted(value: Any) -> Iterator[Object]:
+    """Every mapping below ``value`` whose metadata has our note, wherever it is."""
+    if isinstance(value, dict):
+        metadata = value.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        for child in list(value.values()):
+            yield from _noted(child)
+        if isinstance(annotations, dict) and isinstance(annotations.get(NOTE), str):
+            yield value
+    elif isinstance(value, list):
+        for child in value:
+            yield from _noted(child)
+
+
+def code_of(data: Object) -> Code | None:
+    """The code an object runs, by its annotations; None where nothing was injected."""
+    metadata = data.get("metadata") or {}
+    found = metadata.get("annotations") or {}
+    if not found.get(f"{PREFIX}hash"):
+        return None
+    values = {field: found.get(PREFIX + field, "") for field in Code._fields}
+    return Code(**{key: value for key, value in values.items() if value})
+
+
+def has_pods(document: Document) -> bool:
+    """Whether something in the document runs pods."""
+    return any(pod_templates(each) for each in items(document))

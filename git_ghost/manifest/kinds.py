@@ -1,0 +1,251 @@
+"""Where the pod templates of each kind are, by API group and kind (Volcano also says ``Job``).
+
+The paths are those of the kinds' own API references; ``[]`` stands for every item of a list, ``*``
+for every value of a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from git_ghost.manifest.reading import Document, ManifestError, Object
+
+ARGO = "argoproj.io"
+_TEMPLATE = ("spec", "template")
+_JOB_SET = ("replicatedJobs", "[]", "template", "spec", "template")
+_RAY = (("headGroupSpec", "template"), ("workerGroupSpecs", "[]", "template"))
+
+
+def _below(*start: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((*start, *path) for path in _RAY)
+
+
+_PATHS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("", "Pod"): ((),),
+    ("", "PodTemplate"): (("template",),),
+    ("", "ReplicationController"): (_TEMPLATE,),
+    ("batch", "Job"): (_TEMPLATE,),
+    ("batch", "CronJob"): (("spec", "jobTemplate", "spec", "template"),),
+    **{("apps", f"{kind}Set"): (_TEMPLATE,) for kind in ("Stateful", "Daemon", "Replica")},
+    ("apps", "Deployment"): (_TEMPLATE,),
+    **{
+        ("kubeflow.org", f"{kind}Job"): (("spec", f"{key}ReplicaSpecs", "*", "template"),)
+        for kind, key in (
+            ("PyTorch", "pytorch"), ("TF", "tf"), ("MPI", "mpi"), ("XGBoost", "xgb"),
+            ("Paddle", "paddle"), ("JAX", "jax"), ("MX", "mx"),
+        )
+    },
+    **{
+        ("trainer.kubeflow.org", kind): (("spec", "template", "spec", *_JOB_SET),)
+        for kind in ("TrainingRuntime", "ClusterTrainingRuntime")
+    },
+    ("ray.io", "RayCluster"): _below("spec"),
+    ("ray.io", "RayJob"): _below("spec", "rayClusterSpec"),
+    ("ray.io", "RayService"): _below("spec", "rayClusterConfig"),
+    ("batch.volcano.sh", "Job"): (("spec", "tasks", "[]", "template"),),
+    ("jobset.x-k8s.io", "JobSet"): (("spec", *_JOB_SET),),
+}  # fmt: skip
+
+_ARGO_SPECS = {
+    "Workflow": ("spec",),
+    "WorkflowTemplate": ("spec",),
+    "ClusterWorkflowTemplate": ("spec",),
+    "CronWorkflow": ("spec", "workflowSpec"),
+}
+
+_WITHOUT_PODS = {
+    "": "ConfigMap Secret Service ServiceAccount Namespace PersistentVolume PersistentVolumeClaim"
+    " LimitRange ResourceQuota Endpoints Event",
+    "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
+    "networking.k8s.io": "Ingress IngressClass NetworkPolicy",
+    "policy": "PodDisruptionBudget",
+    "autoscaling": "HorizontalPodAutoscaler",
+    "scheduling.k8s.io": "PriorityClass",
+    "storage.k8s.io": "StorageClass",
+    "apiextensions.k8s.io": "CustomResourceDefinition",
+    "kueue.x-k8s.io": "LocalQueue ClusterQueue ResourceFlavor Workload",
+}
+
+_INSTEAD = {
+    ("trainer.kubeflow.org", "TrainJob"): (
+        "a TrainJob has no pod template: it cannot add an init container",
+        "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names.",
+    ),
+}
+
+
+class PodTemplate(NamedTuple):
+    """A place in an object that pods are made from."""
+
+    owner: Object
+    """What holds its ``metadata``: an object, a PodTemplateSpec or a template of a workflow."""
+    spec: Object
+    """What holds ``volumes`` and ``initContainers``; of a workflow's template, ``owner`` itself."""
+    containers: tuple[Object, ...]
+    """The main containers."""
+    path: str
+    """Where it is in the object: ``spec.template``."""
+    name: str = ""
+    """The name of a workflow's template."""
+
+
+def group(data: Object) -> str:
+    """The API group of an object; empty for the core one."""
+    return str(data["apiVersion"].rpartition("/")[0])
+
+
+def is_list(data: Object) -> bool:
+    """Whether the object stands for several: a ``List``, a ``JobList``."""
+    return data["kind"].endswith("List") and isinstance(data.get("items"), list)
+
+
+def items(document: Document) -> list[Document]:
+    """The objects that a document stands for: those of a List, else itself."""
+    if not is_list(document.data):
+        return [document]
+    found: list[Document] = []
+    for number, item in enumerate(document.data["items"]):
+        where = f"{document.where}: items[{number}]"
+        if not (isinstance(item, dict) and all(item.get(key) for key in ("apiVersion", "kind"))):
+            raise ManifestError(
+                f"{where}: this is no Kubernetes object: apiVersion or kind missing"
+            )
+        found += items(Document(item, where))
+    return found
+
+
+def is_known(data: Object) -> bool:
+    """Whether it is known where the object has pod templates, or that it has none."""
+    key = (group(data), data["kind"])
+    without = _WITHOUT_PODS.get(key[0], "").split()
+    return key in _PATHS or (key[0] == ARGO and key[1] in _ARGO_SPECS) or key[1] in without
+
+
+def pod_templates(document: Document) -> list[PodTemplate]:
+    """The pod templates of one object; none for kinds without, and for unknown ones.
+
+    Raises ManifestError where one should be and is not.
+    """
+    data = document.data
+    key = (group(data), data["kind"])
+    if key in _INSTEAD:
+        text, hint = _INSTEAD[key]
+        raise ManifestError(f"{document.where}: {text}", hint)
+    if key[0] == ARGO and key[1] in _ARGO_SPECS:
+        return _argo(document)
+    found = [
+        _pod_template(document, owner, ".".join(steps))
+        for path in _PATHS.get(key, ())
+        for owner, steps in _walk(document, data, path, ())
+    ]
+    if key in _PATHS and not found:
+        raise ManifestError(f"{document.where}: {document.name} has no pod template")
+    return found
+
+
+def _walk(
+    document: Document, value: Any, path: tuple[str, ...], done: tuple[str, ...]
+) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    """The mappings at ``path`` below ``value``, and how they were reached."""
+    if not path:
+        if not isinstance(value, dict):
+            raise _wrong(document, done, "mapping")
+        yield value, done
+        return
+    step, rest = path[0], path[1:]
+    if step == "[]":
+        if not isinstance(value, list):
+            raise _wrong(document, done, "list")
+        for number, item in enumerate(value):
+            yield from _walk(document, item, rest, (*done[:-1], f"{done[-1]}[{number}]"))
+        return
+    if not isinstance(value, dict):
+        raise _wrong(document, done, "mapping")
+    if step == "*":
+        for key, item in value.items():
+            yield from _walk(document, item, rest, (*done, key))
+    elif step in value:
+        yield from _walk(document, value[step], rest, (*done, step))
+    elif step != "workerGroupSpecs":  # a Ray cluster may be its head alone
+        raise _missing(document, (*done, step))
+
+
+def _wrong(document: Document, path: tuple[str, ...], noun: str) -> ManifestError:
+    return ManifestError(f"{document.where}: {document.name}: {'.'.join(path)} is no {noun}")
+
+
+def _missing(document: Document, path: tuple[str, ...]) -> ManifestError:
+    return ManifestError(
+        f"{document.where}: {document.name} has no pod template: {'.'.join(path)} is missing"
+    )
+
+
+def _pod_template(document: Document, owner: Object, path: str) -> PodTemplate:
+    spec = owner.get("spec")
+    at = (*filter(None, (path,)), "spec")
+    if not isinstance(spec, dict):
+        raise _missing(document, at)
+    return PodTemplate(owner, spec, _containers(document, spec, at), path)
+
+
+def _containers(document: Document, holder: Object, at: tuple[str, ...]) -> tuple[Object, ...]:
+    listed = holder.get("containers")
+    if not (isinstance(listed, list) and listed):
+        raise _missing(document, (*at, "containers"))
+    for item in listed:
+        if not (isinstance(item, dict) and isinstance(item.get("name"), str)):
+            raise ManifestError(
+                f"{document.where}: {document.name}: a container in {'.'.join(at)} has no name"
+            )
+    return tuple(listed)
+
+
+# --- Argo Workflows ------------------------------------------------------------------------------
+
+
+def _argo(document: Document) -> list[PodTemplate]:
+    spec: Any = document.data
+    for step in _ARGO_SPECS[document.kind]:
+        spec = spec.get(step)
+        if not isinstance(spec, dict):
+            raise ManifestError(f"{document.where}: {document.name}: {step} is missing")
+    listed = spec.get("templates")
+    if not listed:
+        if "workflowTemplateRef" in spec:
+            raise ManifestError(
+                f"{document.where}: {document.name} only refers to a WorkflowTemplate"
+                " (workflowTemplateRef): it holds no template to add the pull to",
+                "Inject into that WorkflowTemplate.",
+            )
+        raise ManifestError(f"{document.where}: {document.name} has no templates")
+    if not isinstance(listed, list):
+        raise _wrong(document, (*_ARGO_SPECS[document.kind], "templates"), "list")
+    return [found for item in listed for found in _argo_template(document, item, "")]
+
+
+def _argo_template(document: Document, template: Any, named: str) -> Iterator[PodTemplate]:
+    """The pod templates of one template of a workflow: its own, and those written inside steps."""
+    if not isinstance(template, dict):
+        raise ManifestError(f"{document.where}: {document.name}: a template is no mapping")
+    name = str(template.get("name") or named)
+    path = f"templates[{name}]"
+    for key in ("container", "script"):
+        if isinstance(container := template.get(key), dict):
+            yield PodTemplate(template, template, (container,), path, name)
+    if isinstance(several := template.get("containerSet"), dict):
+        containers = _containers(document, several, (path, "containerSet"))
+        yield PodTemplate(template, template, containers, path, name)
+    for step in _steps(template):
+        if isinstance(inline := step.get("inline"), dict):
+            yield from _argo_template(document, inline, str(step.get("name", "")))
+
+
+def _steps(template: Object) -> Iterator[Object]:
+    dag = template.get("dag")
+    tasks = dag.get("tasks") if isinstance(dag, dict) else None
+    for group_of in (template.get("steps"), [tasks]):
+        for parallel in group_of if isinstance(group_of, list) else ():
+            for step in parallel if isinstance(parallel, list) else ():
+                if isinstance(step, dict):
+                    yield step
