@@ -1,4 +1,4 @@
-"""The use cases: push, pull, clone, show, diff, list, delete, doctor."""
+"""The use cases: push, pull, clone, show, diff, list, delete, doctor, inject."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from git_ghost.sync.cloning import Cloned, clone
     from git_ghost.sync.context import Options
+    from git_ghost.sync.injecting import Choices, Injected, inject, uninject
     from git_ghost.sync.inspecting import diff, show
     from git_ghost.sync.managing import Check, delete, doctor, list_ghosts
     from git_ghost.sync.pulling import Pulled, pull
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Check": "managing",
+    "Choices": "injecting",
     "Cloned": "cloning",
+    "Injected": "injecting",
     "Options": "context",
     "Pulled": "pulling",
     "Pushed": "pushing",
@@ -23,15 +26,17 @@ _HOME = {
     "delete": "managing",
     "diff": "inspecting",
     "doctor": "managing",
+    "inject": "injecting",
     "list_ghosts": "managing",
     "pull": "pulling",
     "push": "pushing",
     "show": "inspecting",
+    "uninject": "injecting",
 }
 
 __all__ = [
-    "Check", "Cloned", "Options", "Pulled", "Pushed",
-    "clone", "delete", "diff", "doctor", "list_ghosts", "pull", "push", "show",
+    "Check", "Choices", "Cloned", "Injected", "Options", "Pulled", "Pushed",
+    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "show", "uninject",
 ]  # fmt: skip
 
 
