@@ -36,7 +36,8 @@ _HOME = {
 
 __all__ = [
     "Check", "Choices", "Cloned", "Injected", "Options", "Pulled", "Pushed",
-    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "show", "uninject",
+    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "show",
+    "uninject",
 ]  # fmt: skip
 
 
