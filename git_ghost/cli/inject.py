@@ -40,12 +40,12 @@ def command(
     source: str | None,
     **more: Any,
 ) -> None:
-    """Add the pull of a ghost to Kubernetes manifests, and print them.
+    """Add the pull of a ghost to Kubernetes manifests.
 
-    Every pod template gets an init container that rebuilds HASH, and a volume with the tree, which
-    the main containers find at /workspace; annotations and environment variables say which code
-    runs. Without HASH it is the working tree as `git ghost push` would send it now. What an earlier
-    inject added is replaced. Nobody is contacted:
+    They are printed, with an init container in every pod template that rebuilds HASH, and a volume
+    with the tree, which the main containers find at /workspace; annotations and environment
+    variables say which code runs. Without HASH it is the working tree as `git ghost push` would
+    send it now. What an earlier inject added is replaced. Nobody is contacted:
 
     \b
     git ghost push && git ghost inject -f job.yaml | kubectl create -f -

@@ -23,12 +23,31 @@ class _Dumper(_Base):  # type: ignore[misc] # libyaml's emitter where PyYAML was
     """Quotes what Kubernetes, or another reader of YAML 1.1, would not read as a string."""
 
     def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
-        """The tag that a scalar would get without quotes."""
-        if kind is ScalarNode and implicit[0]:
-            tag = tags.plain_tag(value)
-            if tag != tags.STR:
-                return tag
-        return str(super().resolve(kind, value, implicit))
+        """The tag of a node that names none: it is left out where it is the node's own."""
+        if kind is ScalarNode:
+            return _plain_tag(value) if implicit[0] else tags.STR
+        return tags.SEQ if kind is SequenceNode else tags.MAP
+
+    def descend_resolver(self, *_: Any) -> None:
+        """No tag here depends on where a node is."""
+
+    ascend_resolver = descend_resolver
+
+
+_PLAIN: dict[str, str] = {}
+"""The words of this process: they repeat, and looking one up is a third of the work."""
+_ELSEWHERE: Any = yaml.resolver.Resolver()
+"""How PyYAML, and with it most of Python, reads a scalar without quotes."""
+
+
+def _plain_tag(value: str) -> str:
+    found = _PLAIN.get(value)
+    if found is None:
+        found = tags.plain_tag(value)
+        if found == tags.STR:
+            found = str(_ELSEWHERE.resolve(ScalarNode, value, (True, False)))
+        _PLAIN[value] = found
+    return found
 
 
 def dump(objects: Sequence[Object], form: str = "yaml") -> str:
