@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         NoSuchBase as NoSuchBase,
         NoSuchGhost as NoSuchGhost,
         RemoteError as RemoteError,
+        StillUnreachable as StillUnreachable,
         UsageError as UsageError,
         VerificationFailed as VerificationFailed,
     )
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
     )
 
 _ERRORS = frozenset(
-    "GhostError GitFailed LocalChanges NoRepository NoSuchBase NoSuchGhost RemoteError UsageError"
-    " VerificationFailed".split()
+    "GhostError GitFailed LocalChanges NoRepository NoSuchBase NoSuchGhost RemoteError"
+    " StillUnreachable UsageError VerificationFailed".split()
 )
 _USE_CASES = frozenset("clone delete diff doctor list_ghosts pull push show".split())
 _TYPES = frozenset("Check Cloned Options Pulled Pushed".split())

@@ -9,6 +9,7 @@
     ├── LocalChanges            5   the working tree holds something a pull would lose
     ├── VerificationFailed      6   what was rebuilt is not what the hash promises
     ├── RemoteError             7   network or access
+    │   └── StillUnreachable   75   a fault that passes was still there after all attempts
     ├── NoRepository            1   the folder is in no git repository
     └── GitFailed               1   a git command failed for a reason not foreseen
 
@@ -63,9 +64,22 @@ class VerificationFailed(GhostError):
 
 
 class RemoteError(GhostError):
-    """Network or access: host, credentials, permissions, a lost connection."""
+    """Network or access: host, credentials, permissions, a lost connection.
+
+    ``passing``: the same call may well work in a minute.
+    """
 
     exit_code = 7
+
+    def __init__(self, message: str, hint: str = "", *, passing: bool = False) -> None:
+        super().__init__(message, hint)
+        self.passing = passing
+
+
+class StillUnreachable(RemoteError):
+    """A network fault of the passing kind was still there when the time to try again was up."""
+
+    exit_code = 75  # sysexits' EX_TEMPFAIL
 
 
 class NoRepository(GhostError):

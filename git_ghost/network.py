@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from git_ghost.credentials import Credentials
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
 from git_ghost.git import Environment, Progress, Running
 from git_ghost.model import redact
@@ -45,15 +46,25 @@ _PUSH = (
 
 
 class Link(NamedTuple):
-    """What the network commands of one call share: who hears about progress, ssh connections."""
+    """What the network commands of one call share.
+
+    Who hears about progress, ssh connections, mounted credentials; ``bounded``: a connection on
+    which nothing moves for a minute is given up.
+    """
 
     progress: Progress | None = None
     ssh: SharedConnections | None = None
+    credentials: Credentials | None = None
+    bounded: bool = False
 
     def ahead(self, url: str) -> None:
         """Begin to connect to ``url``, which will be needed."""
         if self.ssh is not None:
-            self.ssh.ahead(url)
+            self.ssh.ahead(url, self.ssh_command(url))
+
+    def ssh_command(self, url: str) -> str:
+        """The ssh command that has the key for ``url``; empty: the user's own."""
+        return self.credentials.ssh_command(url) if self.credentials else ""
 
     def __enter__(self) -> Link:
         return self
@@ -74,16 +85,25 @@ class Place(NamedTuple):
 
 
 def _env(place: Place, url: str) -> Environment:
-    """The environment for git to talk to ``url``: through the connection opened ahead, if any.
+    """The environment for git to talk to ``url``: its credentials, the connection opened ahead.
 
     What ssh has said already, git need not be told again: raises RemoteError.
     """
-    if place.link.ssh is None:
-        return place.env
-    variables, said = place.link.ssh.ready(url)
+    env, link = place.env, place.link
+    if link.credentials is not None:
+        env = link.credentials.applied(env, url)
+    if link.bounded:
+        env = {**_SPEED, **env}
+    if link.ssh is None:
+        return env
+    variables, said = link.ssh.ready(url, link.ssh_command(url))
     if said and any(re.search(cause.said, said) for cause in _CAUSES):
         raise explain(GitFailed(("ssh",), 255, said), url)
-    return {**place.env, **variables}
+    return {**env, **variables}
+
+
+_SPEED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
+"""Nothing in a minute: a server that is still counting objects sends a sign of life every 5 s."""
 
 
 def fetch(
@@ -192,7 +212,7 @@ def _may_be_there(updates: Sequence[Update], refused: Mapping[str, str]) -> bool
 def _existing(place: Place, url: str, refs: Sequence[str]) -> set[str]:
     """Which of ``refs`` are in ``url`` now; none when that cannot be told."""
     running = Running(
-        "ls-remote", "--quiet", "--refs", "--", url, *refs, cwd=place.cwd, env=place.env
+        "ls-remote", "--quiet", "--refs", "--", url, *refs, cwd=place.cwd, env=_env(place, url)
     )
     out = running.result(ok=range(-128, 256)).decode("utf-8", "surrogateescape")
     return {line.partition("\t")[2] for line in out.splitlines()}.intersection(refs)
@@ -204,6 +224,8 @@ class _Cause(NamedTuple):
     said: str
     text: str
     hint: str
+    passing: bool = False
+    """Whether it may pass by itself: trying again is of use."""
 
 
 OTHER_FORMAT = "another object format"
@@ -224,12 +246,19 @@ _CAUSES = (  # the first that is found counts
         r"[Cc]ould not resolve (?:host|proxy)|unable to look up ",
         "unknown host in",
         "Check the URL, and the network of this machine.",
+        passing=True,
+    ),
+    _Cause(
+        r"No user exists for uid (\d+)",
+        "ssh does not work for uid {0}, which /etc/passwd does not have; it was to talk to",
+        "Run as a user the image has (in a pod: runAsUser).",
     ),
     _Cause(
         r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the ssh host key could not be verified of",
-        "Add the host's key to known_hosts (compare it first);"
-        " host key checks are never switched off.",
+        "Add the host's key to known_hosts, which in a mounted secret is its key `known_hosts`:"
+        " take it from `ssh-keyscan HOST` and compare it with what the host's owners publish."
+        " Host key checks are never switched off.",
     ),
     _Cause(
         r"certificate (?:problem|verif)|certificate has expired|self.signed certificate",
@@ -245,7 +274,8 @@ _CAUSES = (  # the first that is found counts
         r"Authentication failed|could not read (?:Username|Password)|HTTP Basic: Access denied"
         r"|Permission denied \(|returned error: 401|Too many authentication failures",
         "wrong or missing credentials for",
-        "Check the credential helper or the ssh key; try `git ls-remote` with the same URL.",
+        "Check the credential helper, the ssh key or the mounted secret; try `git ls-remote` with"
+        " the same URL.",
     ),
     _Cause(
         r"No space left on device|[Dd]isk quota exceeded|out of disk space",
@@ -283,18 +313,29 @@ _CAUSES = (  # the first that is found counts
         "Check the URL. (A new ghost repository is made with `git init --bare`.)",
     ),
     _Cause(
-        r"Connection refused|Failed to connect|Couldn't connect|No route to host"
-        r"|Network is unreachable|[Cc]onnection timed out|Operation timed out",
+        r"returned error: 429|Too Many Requests",
+        "there were too many requests for",
+        "Wait a while, then run the command again.",
+        passing=True,
+    ),
+    _Cause(
+        r"Connection refused|Failed to connect|Couldn't connect|No route to host|Host is down"
+        r"|Network is unreachable|[Cc]onnection timed out|Operation timed out|onnection timeout"
+        r"|Cannot assign requested address|Resolving timed out",
         "no connection to",
         "Check the URL, and whether the server is up.",
+        passing=True,
     ),
     _Cause(
         r"hung up|early EOF|unexpected disconnect|RPC failed|[Cc]onnection (?:reset|closed)"
+        r"|Operation too slow|not responding|SSL_ERROR_SYSCALL|unexpected eof|not closed cleanly"
+        r"|non-properly terminated|returned error: 408"
         r"|Broken pipe|returned error: 5\d\d|transfer closed|[Ee]mpty reply|unexpected end|bad band"
         r"|protocol error|bad line length|invalid index-pack|remote failed to report|remote failure"
         r"|(?:unexpected|expected) flush|banner exchange|kex_exchange|Recv failure|Send failure",
         "the connection broke off while talking to",
         "Run the command again: nothing is lost.",
+        passing=True,
     ),
     _Cause(
         r"remote rejected",
@@ -313,7 +354,7 @@ def explain(failure: GitFailed, url: str) -> GhostError:
     for cause in _CAUSES:
         if match := re.search(cause.said, said):
             text = cause.text.format(*match.groups())
-            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint)
+            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint, passing=cause.passing)
     return RemoteError(
         f"git could not talk to {shown}{_quoted(said)}",
         "Try `git ls-remote` with the same URL.",

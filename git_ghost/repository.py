@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import re
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from git_ghost.config import GitConfig
 from git_ghost.errors import GhostError, GitFailed, NoRepository
-from git_ghost.files import copy_file, private_folder, remove_folder
+from git_ghost.files import copy_file, private_folder, temporary_folder, temporary_place
 from git_ghost.git import Environment, Running, environment, git, stop_all
 from git_ghost.model import Oid, oid
 
@@ -297,19 +295,11 @@ def quarantine(repository: Repository | None, parent: str = "") -> Iterator[Quar
     if parent and not os.path.isdir(parent):
         raise GhostError(f"there is no folder {parent} to work in", "Check --ghost-working-dir.")
     place = parent or _default_parent(repository)
-    _remove_abandoned(place)
-    while True:
-        path = private_folder(place)
-        with open(os.path.join(path, "lock"), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(lock.name):  # swept away by another before it was locked
-                continue
-            try:
-                yield Quarantine(path, repository)
-            finally:
-                stop_all()  # nobody may write in there any more
-                remove_folder(path)
-            return
+    with temporary_folder(place) as path:
+        try:
+            yield Quarantine(path, repository)
+        finally:
+            stop_all()  # nobody may write in there any more
 
 
 def _default_parent(repository: Repository | None) -> str:
@@ -319,28 +309,10 @@ def _default_parent(repository: Repository | None) -> str:
             os.makedirs(folder, exist_ok=True)
             if os.access(folder, os.W_OK | os.X_OK):
                 return folder
-    import tempfile  # 3 ms that only a clone, or a repository that cannot be written to, needs
-
     try:
-        return tempfile.gettempdir()
+        return temporary_place()
     except FileNotFoundError as e:
         raise GhostError(
             "there is no folder for temporary files that can be written to",
             "Name one with --ghost-working-dir or TMPDIR.",
         ) from e
-
-
-def _remove_abandoned(place: str) -> None:
-    for name in os.listdir(place):
-        path = os.path.join(place, name)
-        if not re.fullmatch(r"git-ghost-[0-9a-f]{12}", name):
-            continue
-        with contextlib.suppress(OSError):
-            folder, lock_file = os.lstat(path), os.lstat(os.path.join(path, "lock"))
-            ours = folder.st_uid == lock_file.st_uid == os.geteuid()
-            # The place may be one where others can put what they like: /tmp.
-            if not (ours and stat.S_ISDIR(folder.st_mode) and stat.S_ISREG(lock_file.st_mode)):
-                continue
-            with open(os.path.join(path, "lock")) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_folder(path)

@@ -20,6 +20,7 @@ import subprocess
 from typing import NamedTuple
 
 from git_ghost.config import GitConfig, is_local, parse_bool
+from git_ghost.credentials import BOUNDS
 from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import Background, Environment
 
@@ -69,58 +70,86 @@ class _Opened(NamedTuple):
     said: str = ""
 
 
-class SharedConnections:
-    """The ssh connections of one call; close it at the end (it is a context manager)."""
+class _Way(NamedTuple):
+    """One connection: where it leads and by which ssh command, so with whose key."""
 
-    def __init__(self, config: GitConfig, env: Environment) -> None:
-        """``env`` is the environment git will run in."""
+    host: Host
+    command: str
+    path: str
+    own: bool
+    """Whether the command was made for this URL, and is not the user's."""
+
+
+class SharedConnections:
+    """The ssh connections of one call; close it at the end (it is a context manager).
+
+    Where a caller names an ssh ``command`` for a URL, which has a key in it, a connection is shared
+    by that command alone: who may read one repository of a host may not read every other.
+    """
+
+    def __init__(self, config: GitConfig, env: Environment, *, bounded: bool = False) -> None:
+        """``env`` is the environment git will run in; ``bounded``: no connection may hang."""
         self._config = config
         self._env = env
+        self._bounded = bounded
         self._folder = ""
-        self._opening: dict[Host, Background[_Opened]] = {}
+        self._opening: dict[tuple[Host, str], tuple[_Way, Background[_Opened]]] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
 
-    def ahead(self, url: str) -> None:
+    def ahead(self, url: str, command: str = "") -> None:
         """Begin to connect to the host of ``url``, if that is of use."""
         host = host_of(url)
-        if host is None or host in self._opening or not self._applies(url):
+        if host is None or (host, command) in self._opening or not self._applies(url, command):
             return
         if not self._folder:
             self._folder = _short_folder()
         if self._folder:
-            self._opening[host] = Background(lambda: self._open(host))
+            # ssh puts a hash of host, port and user in the place of %C.
+            path = os.path.join(self._folder, f"{len(self._opening)}%C")
+            way = _Way(host, command or self._command, path, bool(command))
+            self._opening[host, command] = way, Background(lambda: self._open(way))
 
-    def ready(self, url: str) -> tuple[dict[str, str], str]:
+    def ready(self, url: str, command: str = "") -> tuple[dict[str, str], str]:
         """Wait for :meth:`ahead`: variables for git, and what ssh said if it failed."""
-        opening = self._opening.get(host) if (host := host_of(url)) else None
+        host = host_of(url)
+        way, opening = self._opening.get((host, command), (None, None)) if host else (None, None)
         opened = opening.get() if opening else _Opened(False)
-        if not opened.shared:
-            return {}, opened.said
-        options = f"-o ControlMaster=no -o ControlPath={shlex.quote(self._path)}"
-        return {"GIT_SSH_COMMAND": f"{self._command} {options}"}, ""
+        if way is None or not opened.shared:
+            bounded = self._bounded and not command and self._is_openssh()
+            return ({"GIT_SSH_COMMAND": self._command} if bounded else {}), opened.said
+        options = f"-o ControlMaster=no -o ControlPath={shlex.quote(way.path)}"
+        return {"GIT_SSH_COMMAND": f"{way.command} {options}"}, ""
 
     @property
-    def _command(self) -> str:
+    def _configured(self) -> str:
         """git's ssh command (``core.sshCommand`` in git-config(1))."""
         return self._env.get("GIT_SSH_COMMAND") or self._config.get("core.sshcommand") or "ssh"
 
     @property
-    def _path(self) -> str:
-        return os.path.join(self._folder, "%C")  # ssh puts a hash of host, port and user there
+    def _command(self) -> str:
+        """The same with our bounds, if it is to have them; the user's own come first and count."""
+        bounds = BOUNDS if self._bounded else ()
+        return " ".join([self._configured, *(f"-o {option}" for option in bounds)])
 
-    def _applies(self, url: str) -> bool:
+    def _is_openssh(self) -> bool:
+        """Whether git's ssh command is OpenSSH's ssh with options, and nothing more."""
         config, env = self._config, self._env
-        if not parse_bool(config.get("ghost.sshahead", "true"), "ghost.sshAhead"):
-            return False
         if env.get("GIT_SSH") and not (env.get("GIT_SSH_COMMAND") or config.get("core.sshcommand")):
             return False
         variant = env.get("GIT_SSH_VARIANT") or config.get("ssh.variant") or "auto"
         try:
-            words = shlex.split(self._command)
+            words = shlex.split(self._configured)
         except ValueError:
             return False
-        if variant not in ("auto", "ssh") or not words or os.path.basename(words[0]) != "ssh":
+        return variant in ("auto", "ssh") and bool(words) and os.path.basename(words[0]) == "ssh"
+
+    def _applies(self, url: str, command: str) -> bool:
+        config = self._config
+        if not parse_bool(config.get("ghost.sshahead", "true"), "ghost.sshAhead"):
             return False
+        if not command and not self._is_openssh():
+            return False
+        words = shlex.split(command or self._configured)
         rewritten = (
             url.startswith(value)
             for key, values in config.values.items()
@@ -129,9 +158,11 @@ class SharedConnections:
         )
         return not any(rewritten) and not any(w.lower().startswith("controlpath") for w in words)
 
-    def _run(self, *arguments: str, out: int = subprocess.DEVNULL) -> tuple[int, str, str]:
+    def _run(
+        self, command: str, *arguments: str, out: int = subprocess.DEVNULL
+    ) -> tuple[int, str, str]:
         """Run git's ssh command as git does: the user configured a command line for the shell."""
-        shell = ("sh", "-c", f'{self._command} "$@"', self._command, *arguments)
+        shell = ("sh", "-c", f'{command} "$@"', command, *arguments)
         # Not a pipe: what goes to the background would keep it open.
         with open(os.path.join(self._folder, f"said-{len(self._processes)}"), "w+b") as said:
             process = subprocess.Popen(
@@ -147,7 +178,7 @@ class SharedConnections:
 
     def _may_share_already(self) -> bool:
         """Whether ssh's configuration may speak of ControlPath; asking ssh itself costs 14 ms."""
-        words = shlex.split(self._command)
+        words = shlex.split(self._configured)
         named = [path for option, path in itertools.pairwise(words) if option == "-F"]
         files = named or [os.path.expanduser("~/.ssh/config"), *_system_configuration()]
         for path in files:
@@ -157,9 +188,10 @@ class SharedConnections:
                     return True
         return False
 
-    def _open(self, host: Host) -> _Opened:
-        if self._may_share_already():
-            _, settings, _ = self._run("-G", *host.arguments, out=subprocess.PIPE)
+    def _open(self, way: _Way) -> _Opened:
+        host = way.host
+        if not way.own and self._may_share_already():
+            _, settings, _ = self._run(way.command, "-G", *host.arguments, out=subprocess.PIPE)
             if re.search(r"^controlpath (?!none$)", settings, re.MULTILINE):
                 return _Opened(False)
         # What git's own ssh may send goes through this one: without it, git would speak protocol 0.
@@ -169,9 +201,9 @@ class SharedConnections:
             "-o",
             f"ControlPersist={IDLE_SECONDS}",
             "-o",
-            f"ControlPath={self._path}",
+            f"ControlPath={way.path}",
         )
-        status, _, said = self._run("-f", "-N", "-M", *options, *host.arguments)
+        status, _, said = self._run(way.command, "-f", "-N", "-M", *options, *host.arguments)
         return _Opened(False, said) if status else _Opened(True)
 
     def close(self) -> None:
@@ -179,9 +211,10 @@ class SharedConnections:
         for process in list(self._processes):
             if process.poll() is None:
                 process.terminate()
-        for host, opening in self._opening.items():
+        for way, opening in self._opening.values():
             opening.get()
-            self._run("-O", "exit", "-o", f"ControlPath={self._path}", *host.arguments)
+            exit_ = ("-O", "exit", "-o", f"ControlPath={way.path}")
+            self._run(way.command, *exit_, *way.host.arguments)
         self._opening.clear()
         if self._folder:
             remove_folder(self._folder)
@@ -206,7 +239,7 @@ def _system_configuration() -> list[str]:
 
 def _short_folder() -> str:
     """A private folder whose path leaves room for a socket's name; empty when there is none."""
-    room = _SOCKET_PATH - len("/git-ghost-12345678/") - 40 - len(".1234567890123456")
+    room = _SOCKET_PATH - len("/git-ghost-123456789abc/9") - 40 - len(".1234567890123456")
     candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR", ""), "/tmp")  # noqa: S108 - the folder made there is private
     for folder in candidates:
         if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):

@@ -105,7 +105,7 @@ def test_the_man_page_has_every_command_option_setting_variable_and_exit_code() 
     ):
         assert re.search(rf"^\.TP\n([^\n]*, )?{entry}", page, re.MULTILINE), entry
     codes = [code for code, _ in manpage.EXIT_CODES]
-    assert codes == ["0", *"1234567", "70", "130", "129, 143", "141"]
+    assert codes == ["0", *"1234567", "70", "75", "130", "129, 143", "141"]
 
 
 def test_no_line_of_the_man_page_is_taken_for_a_request_by_mistake() -> None:

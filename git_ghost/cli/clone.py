@@ -13,6 +13,7 @@ from git_ghost.cli.common import (
     json_option,
     source_option,
 )
+from git_ghost.cli.containers import attempt, container_options, write_report
 from git_ghost.cli.output import put_json
 from git_ghost.cli.pull import report
 
@@ -32,6 +33,7 @@ from git_ghost.cli.pull import report
 @exact_option()
 @source_option()
 @json_option()
+@container_options()
 def command(
     words: tuple[str, ...],
     depth: int,
@@ -52,9 +54,13 @@ def command(
     with calling(source) as options:
         from git_ghost import sync
 
-        cloned = sync.clone(
-            hash, directory, options, base=base, depth=depth, force=force, exact=exact
+        cloned, finished = attempt(
+            options,
+            lambda options: sync.clone(
+                hash, directory, options, base=base, depth=depth, force=force, exact=exact
+            ),
         )
+    write_report(cloned.pulled, cloned.source, finished)
     if as_json:
         from dataclasses import asdict
 

@@ -13,6 +13,7 @@ import click
 from git_ghost.cli.output import is_plain, say
 
 if TYPE_CHECKING:
+    from git_ghost.cli.progress import ProgressLine, ProgressLines
     from git_ghost.sync import Options
 
 HELP = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -23,6 +24,9 @@ FEW = 4
 MANY = 8
 """How many paths a warning names."""
 
+CONTAINERS = "Options for containers"
+"""The heading of options that hardly anybody types."""
+
 _META = "git_ghost.cli."
 _LITERAL = _META + "literal"
 
@@ -32,6 +36,13 @@ def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:
     if value:
         key = _META + str(param.name)
         ctx.meta[key] = ctx.meta.get(key, 0) + value if param.name == "verbose" else value
+
+
+def remembered(ctx: click.Context) -> dict[str, Any]:
+    """The values of the options a command remembers instead of taking them as arguments."""
+    found = ctx.meta.setdefault(_META + "options", {})
+    assert isinstance(found, dict)
+    return found
 
 
 def global_options() -> list[click.Parameter]:
@@ -132,12 +143,13 @@ class GhostCommand(click.Command):
 def format_global_options(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
-    """Write the options of a command in two parts: its own, and those every command takes."""
-    parts: dict[str, list[tuple[str, str]]] = {"Options": [], "Global options": []}
+    """Write the options of a command in parts: its own, and those every command takes."""
+    parts: dict[str, list[tuple[str, str]]] = {"Options": [], CONTAINERS: [], "Global options": []}
     for param in command.get_params(ctx):
         record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
         if record is not None:
-            parts["Global options" if is_global(param) else "Options"].append(record)
+            own = getattr(param, "heading", "Options")
+            parts["Global options" if is_global(param) else own].append(record)
     for title, records in parts.items():
         if records:
             with formatter.section(title):
@@ -185,16 +197,22 @@ def calling(source: str | None = None) -> Iterator[Options]:
     from git_ghost.sync import Options
 
     meta = click.get_current_context().meta
-    flags = {name: meta.get(_META + name) for name in ("directory", "repo", "prefix", "remote")}
-    line = None
-    if not (quiet() or verbose() or is_plain(sys.stderr)):
+    line: ProgressLine | ProgressLines | None = None
+    if remembered(click.get_current_context()).get("progress"):
+        from git_ghost.cli.progress import ProgressLines
+
+        line = ProgressLines()
+    elif not (quiet() or verbose() or is_plain(sys.stderr)):
         from git_ghost.cli.progress import ProgressLine
 
         line = ProgressLine()
     try:
         with _git_commands_shown() if verbose() else contextlib.nullcontext():
             yield Options(
-                **flags,
+                directory=meta.get(_META + "directory"),
+                repo=meta.get(_META + "repo"),
+                prefix=meta.get(_META + "prefix"),
+                remote=meta.get(_META + "remote"),
                 source=source,
                 working_dir=meta.get(_META + "working_dir", ""),
                 progress=line,

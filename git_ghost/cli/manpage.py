@@ -83,6 +83,7 @@ EXIT_CODES = (
     ("6", "Verification failed: what was rebuilt is not what the hash promises."),
     ("7", "Network or access: a host, credentials, permissions, a lost connection."),
     ("70", "A bug in git ghost. The message names a file that tells what happened."),
+    ("75", "With `--retry`: a network fault that may pass was still there when the time was up."),
     ("130", "Interrupted (SIGINT). Temporary files are gone, as in the next case."),
     ("129, 143", "Terminated (SIGHUP, SIGTERM)."),
     ("141", "Nobody read the output to its end (SIGPIPE)."),

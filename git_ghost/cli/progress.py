@@ -1,4 +1,4 @@
-"""A single line on the terminal that tells what git is doing, once that takes a while."""
+"""What git is doing: a single line on the terminal, once that takes a while, or lines in a log."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import TextIO
 
 DELAY_SECONDS = 1.0
@@ -52,3 +53,47 @@ class ProgressLine:
             return os.get_terminal_size(self._stream.fileno()).columns or 80
         except OSError:
             return 80
+
+
+LINES_SECONDS = 5.0
+"""A log gets no more than one line in so long, or one for each phase."""
+_ON_THE_SERVER = ("remote: Enumerating", "remote: Counting", "remote: Compressing")
+"""Phases that are not worth a line unless they take long."""
+
+
+class ProgressLines:
+    """Call it with a line of progress, from any thread: some of them, whole and plain, for a log.
+
+    What is written at once is a phase that was not heard of for a while; otherwise a line every
+    :data:`LINES_SECONDS`.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._last = clock()
+        self._phases: dict[str, float] = {}
+        self._closed = False
+
+    def __call__(self, text: str) -> None:
+        """Write ``text``, if it is its turn."""
+        with self._lock:
+            now = self._clock()
+            phase = text.partition(":")[0] if not text.startswith("remote:") else text[:19]
+            heard = self._phases.get(phase)
+            self._phases[phase] = now
+            new = heard is None and not text.startswith(_ON_THE_SERVER)
+            if self._closed or not (new or now - self._last >= LINES_SECONDS):
+                return
+            self._last = now
+            plain = "".join(c if c.isprintable() else " " for c in text)
+            self._stream.write(plain + "\n")
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is written any more."""
+        with self._lock:
+            self._closed = True

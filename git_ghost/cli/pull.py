@@ -19,6 +19,7 @@ from git_ghost.cli.common import (
     source_option,
     split_form,
 )
+from git_ghost.cli.containers import attempt, container_options, write_report
 from git_ghost.cli.output import count, few, paths, put_json, say, tell, warn
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ FORMS = ("[FROM] HASH", "diff [FROM] HASH", "commits [FROM] TO", "all [FROM] TO 
 @exact_option()
 @source_option()
 @json_option()
+@container_options()
 def command(
     words: tuple[str, ...], force: bool, exact: bool, source: str | None, as_json: bool
 ) -> None:
@@ -56,9 +58,14 @@ def command(
     with calling(source) as options:
         from git_ghost import sync
 
-        pulled = sync.pull(
-            hash, options, base=base, what=what, commits_from=commits_from, force=force, exact=exact
-        )
+        pulled, finished = attempt(
+            options,
+            lambda options: sync.pull(
+                hash, options, base=base, what=what, commits_from=commits_from,
+                force=force, exact=exact,
+            ),
+        )  # fmt: skip
+    write_report(pulled, "", finished)
     if as_json:
         from dataclasses import asdict
 

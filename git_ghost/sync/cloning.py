@@ -18,7 +18,7 @@ from git_ghost.model import format_of, hash_argument, is_oid, redact
 from git_ghost.network import Place
 from git_ghost.repository import STATE, Quarantine, Repository, open_repository, quarantine
 from git_ghost.store import Fetched, Inbox
-from git_ghost.sync.context import Context, Options, context_anywhere
+from git_ghost.sync.context import Context, Options, context_anywhere, linked
 from git_ghost.sync.pulling import Pulled, Source, bring, find_in_any_format
 from git_ghost.worktree import journal, rebuild
 from git_ghost.worktree.journal import Journal
@@ -65,9 +65,9 @@ def clone(
             f"'{base}' is no full commit id", "Give the id that `git ghost push` printed first."
         )
     base = base.strip().lower() if base is not None else None
-    context = context_anywhere(replace(options, directory=None), inside=False)
+    unlinked = context_anywhere(replace(options, directory=None), inside=False)
     with (
-        context.link,
+        linked(unlinked) as context,
         quarantine(None, options.working_dir) as outside,
         contextlib.ExitStack() as stack,
     ):
@@ -118,7 +118,7 @@ def _fetch_ghost(
 ) -> tuple[Inbox, Fetched]:
     target = hash_argument(hash)
     if not is_oid(target):  # only the list tells whether it is SHA-1 or SHA-256
-        listed = store.list_ghosts(store.place_of(None), context.store())
+        listed = store.list_ghosts(store.place_of(None, context.link), context.store())
         target = store.resolve_prefix(listed, target)
     return find_in_any_format(context, outside, target, base, "auto")
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from git_ghost.config import GitConfig, Settings
-from git_ghost.errors import NoRepository, UsageError
-from git_ghost.git import Progress, environment
+from git_ghost.config import GitConfig, Settings, locate
+from git_ghost.credentials import Credentials
+from git_ghost.errors import GhostError, NoRepository, UsageError
+from git_ghost.files import temporary_folder, temporary_place
+from git_ghost.git import Environment, Progress, environment
 from git_ghost.network import Link
 from git_ghost.repository import Repository, global_config, open_repository
 from git_ghost.ssh import SharedConnections
 from git_ghost.store import GhostRepository, ghost_repository
+from git_ghost.worktree import base as bases
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,13 @@ class Options:
     """Folder for temporary files; default: inside the repository's git folder."""
     progress: Progress | None = None
     environ: Mapping[str, str] = field(default_factory=dict)
+    git_credentials: str = ""
+    """For pull and clone: the folder where a secret for the source is mounted, as Kubernetes does
+    it. It is for the ghost repository too when that is on the same host and has none of its own."""
+    ghost_credentials: str = ""
+    """For pull and clone: the same for the ghost repository."""
+    bounded: bool = False
+    """Whether a connection on which nothing moves is given up, for callers who try again."""
 
     @property
     def folder(self) -> str:
@@ -92,7 +102,7 @@ def open_context(options: Options) -> Context:
     settings = Settings.resolve(
         options.flags, options.environ, repository.config, repository.work_tree
     )
-    link = Link(options.progress, SharedConnections(repository.config, repository.env()))
+    link = _link(options, repository.config, repository.env())
     return Context(options, repository, repository.config, settings, link)
 
 
@@ -103,5 +113,62 @@ def context_anywhere(options: Options, *, inside: bool = True) -> Context:
             return open_context(options)
     config = global_config()
     settings = Settings.resolve(options.flags, options.environ, config)
-    link = Link(options.progress, SharedConnections(config, environment(foreign=True)))
+    link = _link(options, config, environment(foreign=True))
     return Context(options, None, config, settings, link)
+
+
+def _link(options: Options, config: GitConfig, env: Environment) -> Link:
+    shared = SharedConnections(config, env, bounded=options.bounded)
+    return Link(options.progress, shared, bounded=options.bounded)
+
+
+@contextlib.contextmanager
+def linked(context: Context) -> Iterator[Context]:
+    """``context`` with its link open, mounted credentials included, while the block runs.
+
+    Raises GhostError for a mounted folder that cannot be used.
+    """
+    options = context.options
+    with contextlib.ExitStack() as stack:
+        link = context.link
+        if options.git_credentials or options.ghost_credentials:
+            folder = stack.enter_context(temporary_folder(_outside()))
+            link = link._replace(credentials=_credentials(context, folder))
+        stack.enter_context(link)
+        yield context._replace(link=link)
+
+
+def _outside() -> str:
+    """Where secrets are copied to: not in the repository's folder, which others may read."""
+    try:
+        return temporary_place()
+    except FileNotFoundError as e:
+        raise GhostError(
+            "there is no folder for private copies of the credentials",
+            "Name one that can be written to with TMPDIR; in a pod, mount an emptyDir on /tmp.",
+        ) from e
+
+
+def _credentials(context: Context, folder: str) -> Credentials:
+    repository, options = context.repository, context.options
+    return Credentials(
+        folder,
+        source=os.path.expanduser(options.git_credentials),
+        ghosts=os.path.expanduser(options.ghost_credentials),
+        source_url=own_source(context),
+        ghost_url=context.store().url,
+        cwd=repository.cwd if repository else None,
+        env=repository.env() if repository else environment(foreign=True),
+    )
+
+
+def own_source(context: Context) -> str:
+    """The source as git is given it: what the user set, else this repository's remote; or empty."""
+    settings, repository = context.settings, context.repository
+    if settings.source:
+        return locate(settings.source, settings.repo_base)
+    if repository is None:
+        return ""
+    upstream = context.config.get(f"branch.{repository.branch}.remote")
+    prefer = tuple(name for name in (settings.remote, upstream) if name)
+    return bases.find_source(repository, None, prefer).remote

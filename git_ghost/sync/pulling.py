@@ -36,8 +36,8 @@ from git_ghost.model import (
 from git_ghost.network import OTHER_FORMAT, Place
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.store import Fetched, Inbox
-from git_ghost.sync.context import Context, Options, open_context
-from git_ghost.worktree import base as bases, checkout, journal, legacy, planning, rebuild
+from git_ghost.sync.context import Context, Options, linked, open_context, own_source
+from git_ghost.worktree import checkout, journal, legacy, planning, rebuild
 from git_ghost.worktree.journal import Journal
 from git_ghost.worktree.planning import Target
 
@@ -106,11 +106,11 @@ def pull(
     Raises NoSuchGhost, NoSuchBase, LocalChanges (nothing touched), VerificationFailed (nothing
     touched), RemoteError.
     """
-    context = open_context(options)
-    repository = needs_work_tree(context.here)
-    target = context.store()
+    unlinked = open_context(options)
+    repository = needs_work_tree(unlinked.here)
+    target = unlinked.store()
     with (
-        context.link,
+        linked(unlinked) as context,
         journal.one_at_a_time(repository, options.progress) as lock,
         quarantine(repository, options.working_dir) as private,
     ):
@@ -252,11 +252,7 @@ def source_of(context: Context, trailers: Trailers) -> Source:
     """The source: what the user set, else this repository's remote, else what the ghost says."""
     repository = context.here
     depth = 1 if repository.shallow else 0
-    if context.settings.source:
-        return Source(locate(context.settings.source, context.settings.repo_base), depth)
-    upstream = context.config.get(f"branch.{repository.branch}.remote")
-    prefer = tuple(name for name in (context.settings.remote, upstream) if name)
-    chosen = bases.find_source(repository, None, prefer).remote
+    chosen = own_source(context)
     return Source(
         chosen or (locate(trailers.source, repository.cwd) if trailers.source else ""), depth
     )

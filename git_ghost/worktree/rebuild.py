@@ -73,6 +73,8 @@ def finish_fetch_commits(
     try:
         network.finish(network.fetch(place, source, [inside], depth=_WHOLE), source)
     except (RemoteError, GhostError) as e:
+        if isinstance(e, RemoteError) and e.passing:
+            raise
         raise no_base(commits[0], source) from e
     finally:
         _forget_base_refs(place)
