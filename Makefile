@@ -8,6 +8,10 @@ STAMP := $(VENV)/.installed
 JOBS ?= 2
 # More arguments for pytest: make test ARGS='-k push'
 ARGS ?=
+# make image: its name (git-ghost:VERSION), the image it is based on, more arguments of the build.
+IMAGE ?=
+BASE ?=
+IMAGE_ARGS ?=
 
 .DEFAULT_GOAL := help
 
@@ -57,6 +61,10 @@ bench: $(STAMP) ## how long push and pull take, and what they send
 build: $(STAMP) ## sdist and wheel, in dist/
 	rm -rf dist
 	$(BIN)/python -m build
+
+.PHONY: image
+image: ## the pull step's image, with docker, podman or buildah (IMAGE=name BASE=debian:bookworm-slim)
+	@BASE='$(BASE)' sh scripts/image.sh '$(IMAGE)' $(IMAGE_ARGS)
 
 .PHONY: clean
 clean: ## remove what the other targets made, .venv too
