@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.support.cluster import Cluster
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
 from tests.support.relay import Relay
@@ -24,7 +25,7 @@ from tests.support.ssh import SshServer
 
 NETWORK: dict[str, type[Server]] = {"git": GitDaemon, "ssh": SshServer, "http": HttpServer}
 SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NETWORK}
-_SLOW = {"git_server", "ssh_server", "http_server"}
+_SLOW = {"git_server", "ssh_server", "http_server", "cluster"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -117,3 +118,11 @@ def relay() -> Iterator[Callable[..., Relay]]:
     """Return a function that starts a `Relay`, with the same arguments, for this test."""
     with ExitStack() as stack:
         yield lambda *args, **options: stack.enter_context(Relay(*args, **options))
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """Return a Kubernetes cluster: API server, controllers and a node whose containers run."""
+    with closing(Cluster(tmp_path / "cluster")) as started:
+        yield started
+    print(started.log())  # noqa: T201 - pytest shows it with a failure

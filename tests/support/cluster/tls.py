@@ -1,0 +1,28 @@
+"""A certificate authority of its own, made with openssl."""
+
+from __future__ import annotations
+
+import ssl
+import subprocess
+from pathlib import Path
+
+
+def authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """Make a certificate for 127.0.0.1; return the authority's, and a server context."""
+    folder.mkdir(parents=True)
+    ca, ca_key, request = folder / "ca.crt", folder / "ca.key", folder / "server.csr"
+    crt, key, extensions = folder / "server.crt", folder / "server.key", folder / "extensions"
+    extensions.write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n", encoding="ascii")
+    new = ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    for command in (
+        [*new, "-x509", "-days", "2", "-subj", "/CN=test authority",
+         "-addext", "keyUsage=critical,keyCertSign",
+         "-keyout", str(ca_key), "-out", str(ca)],
+        [*new, "-subj", "/CN=kube-apiserver", "-keyout", str(key), "-out", str(request)],
+        ["openssl", "x509", "-req", "-days", "2", "-in", str(request), "-CA", str(ca),
+         "-CAkey", str(ca_key), "-CAcreateserial", "-extfile", str(extensions), "-out", str(crt)],
+    ):  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    return ca, context
