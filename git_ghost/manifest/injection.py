@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from git_ghost.errors import UsageError
@@ -54,12 +54,14 @@ def _inject_one(document: Document, step: Step) -> None:
         )
     for template in templates:
         edits = Edits(template.owner)
-        _annotate(edits, step)
+        _annotate(edits, step, step.facts)
         _add(document, edits, template, step)
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
     if all(template.owner is not document.data for template in templates):
         edits = Edits(document.data)
-        _annotate(edits, step)
+        # Argo puts values in place of expressions in a workflow's templates, not in its metadata.
+        facts = {key: fact for key, fact in step.facts.items() if not steps.is_expression(fact)}
+        _annotate(edits, step, facts)
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
 
 
@@ -105,12 +107,12 @@ def _mappings(holder: Object, key: str) -> list[Object]:
     return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
 
 
-def _annotate(edits: Edits, step: Step) -> None:
+def _annotate(edits: Edits, step: Step, facts: Mapping[str, str]) -> None:
     for key, value in step.labels.items():
         edits.put(("metadata", "labels", key), value)
     for key, value in step.annotations.items():
         edits.put((*_ANNOTATIONS, key), value)
-    edits.mapping(_ANNOTATIONS).update(step.facts)
+    edits.mapping(_ANNOTATIONS).update(facts)
 
 
 def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) -> None:

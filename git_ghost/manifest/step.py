@@ -143,13 +143,15 @@ def _mount_path(path: str) -> str:
 
 
 def _check_labels(step: Step) -> None:
-    for key, value in (*step.labels.items(), *step.annotations.items()):
+    """The rules of Kubernetes' labels and annotations (their syntax and character set)."""
+    for key in (*step.labels, *step.annotations):
         start, slash, name = key.rpartition("/")
         if not _LABEL_NAME.match(name) or (slash and not _DNS.match(start)):
             raise UsageError(f"'{key}' cannot be the key of a label or annotation")
         if key.startswith(PREFIX) and key != RUN_LABEL:
             raise UsageError(f"'{key}' is git ghost's own")
-        if key in step.labels and value and not _LABEL_NAME.match(value):
+    for key, value in step.labels.items():
+        if value and not _LABEL_NAME.match(value):
             raise UsageError(
                 f"'{value}' cannot be the value of the label {key}",
                 "At most 63 letters, digits, '-', '_' and '.'; what is longer fits an annotation.",
