@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     )
     from git_ghost.sync import (
         Check as Check,
+        Choices as Choices,
         Cloned as Cloned,
+        Injected as Injected,
         Options as Options,
         Pulled as Pulled,
         Pushed as Pushed,
@@ -42,18 +44,22 @@ if TYPE_CHECKING:
         delete as delete,
         diff as diff,
         doctor as doctor,
+        inject as inject,
         list_ghosts as list_ghosts,
         pull as pull,
         push as push,
         show as show,
+        uninject as uninject,
     )
 
 _ERRORS = frozenset(
     "GhostError GitFailed LocalChanges NoRepository NoSuchBase NoSuchGhost RemoteError"
     " StillUnreachable UsageError VerificationFailed".split()
 )
-_USE_CASES = frozenset("clone delete diff doctor list_ghosts pull push show".split())
-_TYPES = frozenset("Check Cloned Options Pulled Pushed".split())
+_USE_CASES = frozenset(
+    "clone delete diff doctor inject list_ghosts pull push show uninject".split()
+)
+_TYPES = frozenset("Check Choices Cloned Injected Options Pulled Pushed".split())
 
 __all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]
 

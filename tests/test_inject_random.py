@@ -108,7 +108,7 @@ def documents(draw: st.DrawFn) -> Document:
     if kind == "List":
         data["items"] = [each.data for each in draw(st.lists(documents(), max_size=2))]
     elif group == "argoproj.io":
-        spec = {"templates": draw(st.lists(ARGO_TEMPLATE, min_size=1, max_size=3))}
+        spec: Any = {"templates": draw(st.lists(ARGO_TEMPLATE, min_size=1, max_size=3))}
         for step in reversed(_ARGO_SPECS[kind]):
             spec = {step: spec}
         data.update(spec)

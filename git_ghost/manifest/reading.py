@@ -61,8 +61,8 @@ class Document(NamedTuple):
 def read(paths: Sequence[str], stdin: bytes = b"") -> list[Document]:
     """The objects in ``paths``: files, folders (their YAML and JSON files, by name) and ``-``.
 
-    ``stdin`` is what ``-`` stands for. Raises ManifestError when something is no Kubernetes object,
-    or when there is none at all, and OSError for a file that cannot be read.
+    ``stdin`` is what ``-`` stands for. Raises ManifestError when a file cannot be read, when
+    something is no Kubernetes object, or when there is none at all.
     """
     found: list[Document] = []
     for path in paths:
@@ -80,8 +80,12 @@ def read(paths: Sequence[str], stdin: bytes = b"") -> list[Document]:
 
 
 def _parse_file(path: str) -> list[Document]:
-    with open(path, "rb") as file:
-        return parse(file.read(), path)
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except OSError as e:
+        raise ManifestError(f"{path}: {(e.strerror or str(e)).lower()}") from e
+    return parse(content, path)
 
 
 def parse(content: bytes, where: str) -> list[Document]:
