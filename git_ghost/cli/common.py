@@ -168,6 +168,11 @@ def split_form(words: Sequence[str], forms: Sequence[str], default: str) -> tupl
     return default, rest
 
 
+def behind_dashes() -> int:
+    """How many of the call's arguments stand behind ``--``."""
+    return int(click.get_current_context().meta.get(_LITERAL, 0))
+
+
 def expect(words: Sequence[str], least: int, most: int, what: str) -> None:
     """Raise UsageError unless there are ``least`` to ``most`` words; ``what`` may be missing."""
     if len(words) < least:

@@ -1,1 +1,5 @@
-"""Talk to a cluster: create, follow and read objects. The only user of the Kubernetes client."""
+"""A Kubernetes cluster: connect, create objects, follow what runs, read what is there.
+
+Silent, and free of the ``kubernetes`` package until :func:`git_ghost.cluster.client.connect` is
+called: it is an extra, and takes a third of a second to import.
+"""

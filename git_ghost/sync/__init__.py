@@ -1,4 +1,4 @@
-"""The use cases: push, pull, clone, show, diff, list, delete, doctor, inject."""
+"""The use cases: push, pull, clone, show, diff, list, delete, doctor, inject, run, code."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from git_ghost.sync.managing import Check, delete, doctor, list_ghosts
     from git_ghost.sync.pulling import Pulled, pull
     from git_ghost.sync.pushing import Pushed, push
+    from git_ghost.sync.running import Ran, run
 
 _HOME = {
     "Check": "managing",
@@ -22,6 +23,7 @@ _HOME = {
     "Options": "context",
     "Pulled": "pulling",
     "Pushed": "pushing",
+    "Ran": "running",
     "clone": "cloning",
     "delete": "managing",
     "diff": "inspecting",
@@ -30,13 +32,14 @@ _HOME = {
     "list_ghosts": "managing",
     "pull": "pulling",
     "push": "pushing",
+    "run": "running",
     "show": "inspecting",
     "uninject": "injecting",
 }
 
 __all__ = [
-    "Check", "Choices", "Cloned", "Injected", "Options", "Pulled", "Pushed",
-    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "show",
+    "Check", "Choices", "Cloned", "Injected", "Options", "Pulled", "Pushed", "Ran",
+    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "run", "show",
     "uninject",
 ]  # fmt: skip
 

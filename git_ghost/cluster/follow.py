@@ -1,0 +1,407 @@
+"""Follow what was created to its end: pods, logs, troubles, and the exit code."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from git_ghost.cluster import events, pods, workloads
+from git_ghost.cluster.client import Client
+from git_ghost.cluster.create import Created
+from git_ghost.cluster.kinds import EVENT, POD
+from git_ghost.cluster.logs import Log
+from git_ghost.cluster.pods import State
+from git_ghost.cluster.tracking import Choice, Failure, Tracked, Tracker
+from git_ghost.cluster.watching import Watcher
+from git_ghost.errors import GhostError
+
+NO_CODE = 125
+"""The exit code of what ended without one of its own."""
+TIMED_OUT = 124
+"""As timeout(1) has it."""
+
+EVENTS_AFTER = 1.0
+"""Seconds without a running container after which the cluster's warnings are listened to."""
+DRAIN_SECONDS = 30.0
+"""How long the rest of a log may be silent once its container has ended."""
+MOST_LOGS = 60
+"""Logs that are followed at the same time; the others come when one of them has ended."""
+_WAITING_LINES = 1000
+
+_TOLD_ELSEWHERE = frozenset(
+    "FailedScheduling Failed BackOff Unhealthy InspectFailed BackoffLimitExceeded"
+    " DeadlineExceeded Evicted FailedPreStopHook".split()
+)
+"""Reasons of warnings that a pod's or a Job's own status tells as well."""
+
+
+class Limits(NamedTuple):
+    """Seconds; 0: no limit."""
+
+    whole: float = 0.0
+    """Until the end of what is followed."""
+    start: float = 0.0
+    """Until the first container runs; time in a queue does not count."""
+
+
+class Outcome(NamedTuple):
+    """How it ended."""
+
+    code: int
+    """The exit code: the container's own, 0, 124 or 125."""
+    text: str
+    """In words."""
+    pod: str = ""
+    container: str = ""
+    """What the exit code comes from."""
+
+
+class _Message(NamedTuple):
+    """What a thread says: about a pod, a workload, the cluster's warnings, or a log."""
+
+    about: str
+    kind: str
+    data: Any
+    key: Any = None
+
+
+class Follower:
+    """One run under way; :meth:`follow` returns at its end."""
+
+    def __init__(
+        self,
+        client: Client,
+        followed: Sequence[Created],
+        run: str,
+        choice: Choice,
+        limits: Limits,
+        listen: events.Listener,
+    ) -> None:
+        self._client = client
+        self._workloads = {one.uid: one for one in followed}
+        self._latest: dict[str, Mapping[str, Any]] = {one.uid: one.data for one in followed}
+        self._ends: dict[str, Outcome] = {}
+        self._selector = f"{pods.RUN_LABEL}={run}"
+        self._limits = limits
+        self._listen = listen
+        self._messages: queue.Queue[_Message] = queue.Queue(_WAITING_LINES)
+        several = len(followed) > 1 or any(workloads.expects_several(o.data) for o in followed)
+        self._several = several
+        self._tracker = Tracker(client, choice, several, listen, self._found)
+        self._watchers: list[Watcher] = []
+        self._logs: dict[tuple[str, str], Log] = {}
+        self._live: set[tuple[str, str]] = set()
+        self._queued: deque[tuple[Tracked, State]] = deque()
+        self._stopped = threading.Event()
+        self._began = self._waited_since = time.monotonic()
+        self._status = ""
+        self._listens_to_warnings = False
+        self._warnings: deque[Mapping[str, Any]] = deque(maxlen=500)
+        self._warned: set[tuple[str, str]] = set()
+        self._lost = False
+
+    def follow(self) -> Outcome:
+        """Until the end, or until a limit. Raises GhostError where the server does not let us."""
+        try:
+            self._start_watchers()
+            while True:
+                self._say_what_is_waited_for()
+                if (outcome := self._outcome()) is not None:
+                    return outcome
+                self._handle_next()
+        finally:
+            self._stop()
+
+    # --- threads ---------------------------------------------------------------------------------
+
+    def _start_watchers(self) -> None:
+        for one in self._workloads.values():
+            name = ("fieldSelector", f"metadata.name={one.name}")
+            self._watch("workload", one.resource, one.namespace, name, one.uid)
+        for namespace in {one.namespace for one in self._workloads.values()}:
+            self._watch("pod", POD, namespace, ("labelSelector", self._selector), namespace)
+
+    def _watch(
+        self, about: str, resource: Any, namespace: str, selector: tuple[str, str], key: str
+    ) -> None:
+        def tell(kind: str, data: Any) -> None:
+            self._put(_Message(about, kind, data, key))
+
+        watcher = Watcher(self._client, resource, namespace, [selector], tell)
+        self._watchers.append(watcher)
+        watcher.start()
+
+    def _put(self, message: _Message) -> None:
+        """Hand a message to the loop; never waits for ever for one that has ended."""
+        while not self._stopped.is_set():
+            with contextlib.suppress(queue.Full):
+                self._messages.put(message, timeout=1.0)
+                return
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        for watcher in self._watchers:
+            watcher.stop()
+        for log in self._logs.values():
+            log.stop()
+
+    # --- logs ------------------------------------------------------------------------------------
+
+    def _found(self, pod: Tracked, state: State) -> None:
+        """A container of a pod runs, or has run: see to its log."""
+        key, ended = (pod.uid, state.name), state.phase == "terminated" and _stays_ended(pod.data)
+        if (log := self._logs.get(key)) is not None:
+            log.restarted(state.restarts)
+            if ended:
+                log.over()
+        elif len(self._live) < MOST_LOGS:
+            self._start_log(pod, state, ended)
+        elif pod.once(f"queued {state.name}"):
+            self._queued.append((pod, state))
+
+    def _start_log(self, pod: Tracked, state: State, ended: bool) -> None:
+        key = (pod.uid, state.name)
+
+        def deliver(data: bytes | None) -> None:
+            self._put(_Message("log", "", data, (key, pod.name)))
+
+        def fail(error: GhostError) -> None:
+            self._put(_Message("log", "FAILED", error, (key, pod.name)))
+
+        namespace = str(pod.data["metadata"].get("namespace") or "")
+        log = Log(self._client, namespace, pod.name, state.name, deliver, fail)
+        self._logs[key] = log
+        self._live.add(key)
+        if ended:
+            log.over()
+        log.start(state.restarts)
+
+    def _hear_log(self, message: _Message) -> None:
+        (key, pod), data = message.key, message.data
+        if isinstance(data, GhostError):
+            self._listen(events.Trouble(f"pod {pod}", data.message, b"", data.hint))
+        elif data is not None:
+            prefixed = self._tracker.is_prefixed()
+            self._listen(events.Output(pod, key[1], data, prefixed))
+        else:
+            self._live.discard(key)
+            if self._queued:
+                waiting, state = self._queued.popleft()
+                self._found(waiting, state)
+
+    # --- messages --------------------------------------------------------------------------------
+
+    def _handle_next(self) -> None:
+        try:
+            self._handle(self._messages.get(timeout=self._patience()))
+        except queue.Empty:
+            return
+
+    def _handle(self, message: _Message) -> None:
+        if message.about == "log":
+            self._hear_log(message)
+        elif message.kind == "LOST":
+            self._tell_lost(message.data)
+        elif message.about == "warning":
+            self._hear_warnings(message)
+        elif message.kind == "FAILED":
+            raise message.data
+        else:
+            self._lost = False
+            hear = self._hear_pods if message.about == "pod" else self._hear_workload
+            hear(message)
+            self._match_warnings()
+
+    def _hear_pods(self, message: _Message) -> None:
+        if message.kind == "LISTED":
+            self._tracker.listed(message.key, message.data)
+        elif message.kind == "DELETED":
+            self._tracker.deleted(message.data)
+        else:
+            self._tracker.heard(message.data)
+        for pod in self._tracker.known.values():
+            if pod.gone or pods.is_over(pod.data):
+                for (uid, _), log in self._logs.items():
+                    if uid == pod.uid:
+                        log.over()
+
+    def _hear_workload(self, message: _Message) -> None:
+        uid = message.key
+        if message.kind == "LISTED":
+            data = next((o for o in message.data if o["metadata"].get("uid") == uid), None)
+        else:
+            same = message.data["metadata"].get("uid") == uid
+            if not same:
+                return
+            data = None if message.kind == "DELETED" else message.data
+        if data is None:
+            shown = self._workloads[uid].shown
+            self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted"))
+            return
+        was = workloads.queued(self._latest[uid])
+        self._latest[uid] = data
+        if workloads.queued(data) != was:
+            self._waited_since = time.monotonic()
+
+    def _tell_lost(self, error: GhostError) -> None:
+        if not self._lost:
+            self._lost = True
+            self._listen(events.Waiting(f"connection lost, trying again: {error.message}"))
+
+    # --- the cluster's warnings ------------------------------------------------------------------
+
+    def _hear_warnings(self, message: _Message) -> None:
+        if message.kind == "LISTED":
+            self._warnings.extend(message.data)
+        elif message.kind in ("ADDED", "MODIFIED"):
+            self._warnings.append(message.data)
+        self._match_warnings()
+
+    def _match_warnings(self) -> None:
+        """Tell the warnings that are about us; the others may turn out to be, once a pod is known.
+
+        Who may not read events (FAILED) does without.
+        """
+        names = {uid: one.shown for uid, one in self._workloads.items()}
+        names |= {uid: f"pod {pod.name}" for uid, pod in self._tracker.known.items()}
+        for _ in range(len(self._warnings)):
+            warning = self._warnings.popleft()
+            about = warning.get("involvedObject") or warning.get("regarding") or {}
+            where = names.get(str(about.get("uid")))
+            if where is None:
+                self._warnings.append(warning)
+                continue
+            reason = str(warning.get("reason") or "")
+            said = str(warning.get("message") or warning.get("note") or "").rstrip(".")
+            said = said.partition(" is forbidden: ")[2] or said
+            key = (where, "".join(c for c in said if not c.isdigit()))
+            if reason not in _TOLD_ELSEWHERE and key not in self._warned:
+                self._warned.add(key)
+                self._listen(events.Trouble(where, f"{reason}: {said}"))
+
+    # --- time ------------------------------------------------------------------------------------
+
+    def _patience(self) -> float:
+        """Seconds until something is due by the clock."""
+        now = time.monotonic()
+        due = [now + 30.0]
+        if self._limits.whole:
+            due.append(self._began + self._limits.whole)
+        if self._limits.start and not self._tracker.started:
+            due.append(self._waited_since + self._limits.start)
+        if not self._listens_to_warnings:
+            due.append(self._began + EVENTS_AFTER)
+        return max(0.01, min(due) - now)
+
+    def _say_what_is_waited_for(self) -> None:
+        if not (self._listens_to_warnings or self._tracker.started):
+            if time.monotonic() - self._began >= EVENTS_AFTER:
+                self._listens_to_warnings = True
+                for namespace in {one.namespace for one in self._workloads.values()}:
+                    warnings = ("fieldSelector", "type=Warning")
+                    self._watch("warning", EVENT, namespace, warnings, namespace)
+        elif not self._listens_to_warnings and self._tracker.started:
+            self._listens_to_warnings = True  # there is no need
+        text = self._what_is_waited_for()
+        if text and text != self._status and not self._lost:
+            self._status = text
+            self._listen(events.Waiting(text))
+
+    def _what_is_waited_for(self) -> str:
+        for data in self._latest.values():
+            if queued := workloads.queued(data):
+                return queued
+        going = self._tracker.going_on()
+        if any(pods.is_gated(pod.data) for pod in going) and not self._tracker.started:
+            self._waited_since = time.monotonic()
+            return "queued (the pod is gated)"
+        if self._tracker.started:
+            return _running(going)
+        if not self._tracker.known:
+            return "waiting for a pod"
+        return pods.what_is_waited_for(going[-1].data) if going else "waiting for a pod"
+
+    # --- the end ---------------------------------------------------------------------------------
+
+    def _outcome(self) -> Outcome | None:
+        now = time.monotonic()
+        for uid, data in self._latest.items():
+            end = workloads.end_of(data)
+            if end is not None and uid not in self._ends:
+                self._catch_up(self._workloads[uid])
+                self._ends[uid] = self._end(self._workloads[uid], end)
+        if len(self._ends) == len(self._workloads):
+            self._drain()
+            return next((end for end in self._ends.values() if end.code), _first(self._ends))
+        if self._tracker.hopeless:
+            return Outcome(NO_CODE, self._tracker.hopeless)
+        if self._limits.whole and now - self._began >= self._limits.whole:
+            return Outcome(TIMED_OUT, f"not done after {self._limits.whole:g} s")
+        waited = now - self._waited_since
+        held = any(workloads.queued(data) for data in self._latest.values())
+        if held or self._tracker.started or not 0 < self._limits.start <= waited:
+            return None
+        return Outcome(NO_CODE, f"nothing runs after {self._limits.start:g} s: {self._status}")
+
+    def _catch_up(self, one: Created) -> None:
+        """See the last state of the pods: their watch may lag behind that of the workload."""
+        query = [("labelSelector", self._selector)]
+        found = self._client.get(POD.path(one.namespace), query, "cannot list pods")
+        self._handle(_Message("pod", "LISTED", found.get("items") or [], one.namespace))
+
+    def _end(self, one: Created, end: workloads.End) -> Outcome:
+        why = f": {end.text}" if end.text else ""
+        if end.succeeded:
+            return Outcome(0, f"{one.shown} succeeded")
+        failure = self._decisive_failure()
+        if failure is None:
+            return Outcome(NO_CODE, f"{one.shown} failed{why}")
+        return Outcome(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)
+
+    def _decisive_failure(self) -> Failure | None:
+        """Of several pods the first that failed, the others followed suit; of one, the last try."""
+        failures = list(self._tracker.failures.values())
+        wanted = [failure for failure in failures if failure.chosen] or failures
+        if not wanted:
+            return None
+        if self._several:
+            return min(wanted, key=lambda failure: failure.finished or "~")
+        return max(wanted, key=lambda failure: failure.finished)
+
+    def _drain(self) -> None:
+        """Let the logs come to their ends."""
+        for log in self._logs.values():
+            log.over()
+        silent_since = time.monotonic()
+        while self._live and time.monotonic() - silent_since < DRAIN_SECONDS:
+            try:
+                message = self._messages.get(timeout=0.5)
+            except queue.Empty:
+                continue
+            if message.about == "log":
+                silent_since = time.monotonic()
+                self._hear_log(message)
+                for log in self._logs.values():
+                    log.over()
+
+
+def _first(ends: Mapping[str, Outcome]) -> Outcome:
+    return next(iter(ends.values()))
+
+
+def _stays_ended(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of the pod that has ended is not started again."""
+    policy = (pod.get("spec") or {}).get("restartPolicy")
+    return policy == "Never" or pods.is_over(pod) or pods.is_going(pod)
+
+
+def _running(going: Sequence[Tracked]) -> str:
+    running = [pod for pod in going if pods.phase_of(pod.data) == "Running"]
+    if len(running) == 1:
+        return f"pod {running[0].name} runs"
+    return f"{len(running)} pods run" if running else "waiting for the end"

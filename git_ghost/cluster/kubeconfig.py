@@ -1,0 +1,127 @@
+"""Find and read the kubeconfig, or the service account of the pod this runs in."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from git_ghost.errors import GhostError, RemoteError, UsageError
+
+if TYPE_CHECKING:
+    from git_ghost.cluster.client import Access
+
+ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where a pod finds the token, the CA and the namespace of its service account."""
+
+
+class Found(NamedTuple):
+    """What a kubeconfig says beside how to connect."""
+
+    namespace: str
+    context: str
+
+
+def load(access: Access, configuration: Any) -> Found:
+    """Fill the client's ``configuration``; GhostError when there is nothing to fill it from."""
+    paths = access.kubeconfig or access.environ.get("KUBECONFIG", "")
+    if access.kubeconfig and not os.path.isfile(os.path.expanduser(access.kubeconfig)):
+        raise UsageError(f"there is no kubeconfig {access.kubeconfig}")
+    paths = paths or os.path.join("~", ".kube", "config")
+    there = [path for path in map(os.path.expanduser, paths.split(os.pathsep)) if path]
+    if any(os.path.exists(path) for path in there):
+        return _load_files(os.pathsep.join(there), access, configuration)
+    if access.context:
+        raise UsageError(
+            f"there is no context {access.context}: there is no kubeconfig ({paths})",
+            "Name the file with --kubeconfig or KUBECONFIG.",
+        )
+    return _load_account(access, configuration, paths)
+
+
+def _load_files(paths: str, access: Access, configuration: Any) -> Found:
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+
+    try:
+        merger = KubeConfigMerger(paths)  # type: ignore[no-untyped-call]
+        with _complaints() as said:
+            loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
+                config_dict=_with_context(merger.config, access.context, paths),
+                active_context=access.context or None,
+                config_base_path=None,
+                config_persister=merger.save_changes,  # OpenID Connect's tokens are renewed
+            )
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    except ConfigException as e:
+        raise GhostError(f"the kubeconfig {paths} cannot be used: {e}") from e
+    except OSError:
+        raise
+    except Exception as e:  # a file that is no YAML, or YAML of another shape
+        what = str(e).partition("\n")[0] or type(e).__name__
+        raise GhostError(f"the kubeconfig {paths} cannot be read: {what}") from e
+    if said and not (configuration.api_key or configuration.cert_file):
+        raise RemoteError(
+            f"the kubeconfig's credential plugin failed: {said[-1]}",
+            "Log in again with it, and try `kubectl auth whoami`.",
+        )
+    entry = loader.current_context
+    own = str((entry.get("context") or {}).get("namespace") or "")
+    return Found(access.namespace or own or "default", str(entry.get("name", "")))
+
+
+def _with_context(config: Any, context: str, paths: str) -> Any:
+    """``config`` when it has the context that is wanted; else an error that lists those it has."""
+    if config is None:
+        raise GhostError(f"the kubeconfig {paths} is empty")
+    contexts = [str(node["name"]) for node in config.safe_get("contexts") or () if "name" in node]
+    wanted = context or str(config.safe_get("current-context") or "")
+    if wanted in contexts:
+        return config
+    listed = f"It has: {', '.join(sorted(contexts))}." if contexts else "It has none."
+    if context:
+        raise UsageError(f"there is no context {context} in the kubeconfig {paths}", listed)
+    what = f"names a context that it does not have: {wanted}" if wanted else "has no context chosen"
+    raise GhostError(
+        f"the kubeconfig {paths} {what}",
+        f"{listed} Choose one with --context, or `kubectl config use-context NAME`.",
+    )
+
+
+def _load_account(access: Access, configuration: Any, paths: str) -> Found:
+    from kubernetes.config.config_exception import ConfigException
+    from kubernetes.config.incluster_config import load_incluster_config
+
+    try:
+        load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    except ConfigException as e:
+        raise GhostError(
+            f"no cluster is configured: there is no kubeconfig ({paths}), and this is no pod with a"
+            " service account",
+            "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether"
+            " kubectl knows one.",
+        ) from e
+    own = ""
+    with contextlib.suppress(OSError), open(f"{ACCOUNT}/namespace", encoding="utf-8") as file:
+        own = file.read().strip()
+    return Found(access.namespace or own or "default", "")
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[list[str]]:
+    """What the client writes to the log instead of raising it: why a credential plugin failed."""
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    handler = Keep(logging.ERROR)
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield said
+    finally:
+        root.removeHandler(handler)

@@ -1,0 +1,274 @@
+"""A container's log, byte for byte, across dropped connections and restarts of the container."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from collections.abc import Callable
+from datetime import datetime
+
+from git_ghost.cluster.answers import Refused, Unreachable
+from git_ghost.cluster.client import Client, Stream
+from git_ghost.cluster.kinds import POD
+from git_ghost.cluster.watching import Pause
+from git_ghost.errors import GhostError
+
+SILENCE_SECONDS = 300.0
+"""A log may well be silent; after this time it is asked for anew, lest the connection be dead."""
+LONG_LINE = 1 << 16
+"""Bytes of a line that has no end yet that are kept back."""
+LAST_TRIES = 6
+"""How often the rest of a log is asked for once its container has ended."""
+
+_STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
+
+
+class Position:
+    """How much of a log has been delivered, in the server's own time stamps.
+
+    The log is asked for with a stamp before each line. After a break it is asked for again from the
+    second of the last stamp, and what was delivered is left out: lines with an older stamp, as many
+    with the same stamp as there were, and the beginning of a line that had no end yet.
+    """
+
+    def __init__(self) -> None:
+        self._stamp = b""
+        self._same = 0
+        self._delivered = self._seen = 0
+        self._rest = b""
+        self._in_line = False
+        self._stamped: bool | None = None
+        self._skipping = False
+        self._skip_same = 0
+
+    def since(self) -> str:
+        """``sinceTime`` for the next request; empty: from the beginning."""
+        return _second(self._stamp) if self._stamped and self._stamp else ""
+
+    def resume(self) -> None:
+        """A new response begins."""
+        self._rest, self._in_line, self._seen = b"", False, 0
+        self._skipping = bool(self._stamp)
+        self._skip_same = self._same
+
+    def take(self, chunk: bytes) -> bytes:
+        """What of ``chunk`` is new, without stamps; an unfinished line is kept back."""
+        data = self._rest + chunk
+        if self._stamped is None and (b" " in data or b"\n" in data or len(data) > 64):
+            self._stamped = _STAMP.match(data) is not None
+        if not self._stamped:
+            if self._stamped is None:
+                self._rest = data
+                return b""
+            self._rest = b""
+            return self._unstamped(data)
+        *lines, self._rest = data.split(b"\n")
+        new = []
+        for line in lines:
+            piece = self._line(line)
+            if piece is not None:
+                new.append(piece + b"\n")
+        if len(self._rest) > LONG_LINE:
+            new.append(self._begun(self._rest))
+            self._rest = b""
+        return b"".join(new)
+
+    def finish(self) -> bytes:
+        """What was kept back, once no more comes: the last line may have no end."""
+        rest, self._rest = self._rest, b""
+        if not rest:
+            return b""
+        if self._stamped is None:
+            self._stamped = _STAMP.match(rest) is not None
+        return self._begun(rest) if self._stamped else self._unstamped(rest)
+
+    def _unstamped(self, data: bytes) -> bytes:
+        """From a server that knows no stamps: the whole log is like one line."""
+        return self._fresh(data)
+
+    def _line(self, line: bytes) -> bytes | None:
+        """The new part of a whole line; None when all of it was delivered."""
+        text = self._text(line)
+        if text is None:
+            return None
+        new = self._fresh(text)
+        self._in_line, self._delivered, self._seen = False, 0, 0
+        self._same += 1
+        return new
+
+    def _begun(self, line: bytes) -> bytes:
+        """The new part of a line that goes on."""
+        text = self._text(line)
+        if text is None:
+            return b""
+        self._in_line = True
+        return self._fresh(text)
+
+    def _text(self, line: bytes) -> bytes | None:
+        """``line`` without its stamp; None when it is one that was delivered."""
+        if self._in_line:
+            return line
+        stamp, _, text = line.partition(b" ")
+        if not _STAMP.fullmatch(stamp):  # words of the kubelet's own, or what follows a known line
+            return None if self._skipping else line
+        if self._skipping and self._known(stamp):
+            return None
+        if stamp != self._stamp:
+            self._stamp, self._same = stamp, 0
+        return text
+
+    def _known(self, stamp: bytes) -> bool:
+        if _key(stamp) < _key(self._stamp):
+            return True
+        if stamp == self._stamp and self._skip_same > 0:
+            self._skip_same -= 1
+            return True
+        self._skipping = False
+        return False
+
+    def _fresh(self, text: bytes) -> bytes:
+        """What of the next bytes of the line was not delivered before the last break."""
+        known = max(self._delivered - self._seen, 0)
+        self._seen += len(text)
+        self._delivered = max(self._delivered, self._seen)
+        return text[known:]
+
+
+def _key(stamp: bytes) -> tuple[float, str]:
+    """What stamps are ordered by: whole seconds, then the fraction."""
+    match = _STAMP.match(stamp)
+    if match is None:
+        return (0.0, "")
+    zone = match[3].decode().replace("Z", "+00:00")
+    seconds = datetime.fromisoformat(match[1].decode() + zone).timestamp()
+    return seconds, (match[2] or b"").decode().ljust(9, "0")
+
+
+def _second(stamp: bytes) -> str:
+    match = _STAMP.match(stamp)
+    return (match[1] + match[3]).decode() if match else ""
+
+
+class Log:
+    """A thread that delivers the log of one container until it is over.
+
+    ``deliver`` is called with bytes; with None at the end. ``fail`` is called with the error when
+    the log cannot be read.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        namespace: str,
+        pod: str,
+        container: str,
+        deliver: Callable[[bytes | None], None],
+        fail: Callable[[GhostError], None],
+    ) -> None:
+        self._client = client
+        self._path = POD.path(namespace, pod, "log")
+        self._container = container
+        self._doing = f"cannot read the log of {container} in pod {pod}"
+        self._deliver = deliver
+        self._fail = fail
+        self._over = threading.Event()
+        self._stop = threading.Event()
+        self._news = threading.Event()
+        self._position = Position()
+        self._stream: Stream | None = None
+        self._restarts = 0
+        self._followed = 0
+        self._thread = threading.Thread(target=self._run, daemon=True, name=f"log-{pod}")
+
+    def start(self, restarts: int) -> None:
+        """Begin; the container has been started again that many times."""
+        self._restarts = self._followed = restarts
+        self._thread.start()
+
+    def restarted(self, restarts: int) -> None:
+        """The container has been started again."""
+        if restarts > self._restarts:
+            self._restarts = restarts
+            self._news.set()
+
+    def over(self) -> None:
+        """The container has ended and is not started again: what is there is all."""
+        self._over.set()
+        self._news.set()
+
+    def stop(self) -> None:
+        """End soon; nothing is delivered any more."""
+        self._stop.set()
+        self.over()
+        if (stream := self._stream) is not None:
+            stream.stop()
+
+    def _run(self) -> None:
+        try:
+            if self._read_all():
+                self._finish()
+        except GhostError as e:
+            self._fail(e)
+        finally:
+            self._deliver(None)
+
+    def _finish(self) -> None:
+        """Deliver what was kept back, in case the line would still get its end."""
+        if rest := self._position.finish():
+            self._deliver(rest)
+
+    def _read_all(self) -> bool:
+        """Read until the log is complete; whether it is."""
+        pause, tries = Pause(), LAST_TRIES
+        while not self._stop.is_set():
+            self._news.clear()
+            complete = self._over.is_set()  # known before, so that nothing is missed between
+            try:
+                if self._restarts > self._followed:
+                    self._read_rest_of_previous()
+                if self._read():
+                    pause.reset()
+                if complete:
+                    return True
+            except Unreachable:
+                tries -= complete
+                if not tries:
+                    raise
+            except Refused as e:
+                if e.status == 404 or (complete and e.status == 400):
+                    return True  # the pod is gone, and its log with it
+                if e.status != 400:  # 400: the container is not there yet
+                    raise
+            pause.wait(self._stop if complete else self._news)
+        return False
+
+    def _read_rest_of_previous(self) -> None:
+        """Deliver what is left of the run before this one, and begin at the start of the new."""
+        self._followed = self._restarts
+        with contextlib.suppress(Refused):  # it is not kept
+            self._read(previous=True)
+        self._finish()
+        self._position = Position()
+
+    def _read(self, *, previous: bool = False) -> bool:
+        """Deliver what one request gives; whether that was anything."""
+        position = self._position
+        position.resume()
+        query = [("container", self._container), ("timestamps", "true")]
+        query.append(("previous", "true") if previous else ("follow", "true"))
+        if since := position.since():
+            query.append(("sinceTime", since))
+        anything = False
+        with self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream:
+            self._stream = stream
+            try:
+                for chunk in stream.chunks():
+                    if self._stop.is_set():
+                        return anything
+                    if new := position.take(chunk):
+                        anything = True
+                        self._deliver(new)
+            finally:
+                self._stream = None
+        return anything

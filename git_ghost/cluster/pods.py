@@ -1,0 +1,249 @@
+"""What a pod's status says: states of containers, troubles in words. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+PULL_STEP = "git-ghost"
+"""The name of the init container that rebuilds the tree."""
+RUN_LABEL = "git-ghost.io/run"
+"""On everything a run creates: the selector of its pods, for every kind."""
+
+_HOPELESS = frozenset("InvalidImageName ErrImageNeverPull CreateContainerConfigError".split())
+"""Reasons a container waits that no waiting mends."""
+_PULLING = frozenset("ErrImagePull ImagePullBackOff RegistryUnavailable".split())
+_FAILING = frozenset("CreateContainerError RunContainerError CreatePodSandboxError".split())
+_PERMANENT = range(1, 8)
+"""Exit codes of the pull step that the same call will have again."""
+
+_MEANING = {
+    1: "it failed",
+    2: "its call makes no sense to it",
+    3: "the ghost repository has no such ghost",
+    4: "the base commit is not to be had",
+    5: "the volume holds something else",
+    6: "what was rebuilt is not what the hash promises",
+    7: "no access to the ghost repository or the source",
+    75: "the network did not recover in time",
+    137: "it was killed: out of memory, or the pod was stopped",
+}
+"""What the pull step's exit codes say (git_ghost.errors has them all)."""
+
+_ARGO = "workflows.argoproj.io/workflow"
+_GATED = "SchedulingGated"
+
+
+class State(NamedTuple):
+    """A container of a pod."""
+
+    name: str
+    init: bool
+    phase: str
+    """``waiting``, ``running`` or ``terminated``."""
+    reason: str = ""
+    message: str = ""
+    code: int | None = None
+    """Exit code, once terminated."""
+    finished: str = ""
+    restarts: int = 0
+    previous: int | None = None
+    """Exit code of the run before this one."""
+    image: str = ""
+
+    @property
+    def has_started(self) -> bool:
+        """Whether there is or was something running that may have a log."""
+        return self.phase != "waiting" or self.previous is not None
+
+
+class Problem(NamedTuple):
+    """What keeps a pod from going on: ``key`` tells two problems apart."""
+
+    key: str
+    text: str
+    hint: str = ""
+    hopeless: bool = False
+    """Whether waiting cannot help."""
+    failed_init: str = ""
+    """The init container whose log tells more."""
+
+
+def name_of(pod: Mapping[str, Any]) -> str:
+    """The pod's name."""
+    return str(pod["metadata"]["name"])
+
+
+def uid_of(pod: Mapping[str, Any]) -> str:
+    """The pod's unique id."""
+    return str(pod["metadata"].get("uid") or pod["metadata"]["name"])
+
+
+def phase_of(pod: Mapping[str, Any]) -> str:
+    """``Pending``, ``Running``, ``Succeeded``, ``Failed`` or ``Unknown``."""
+    return str((pod.get("status") or {}).get("phase") or "Pending")
+
+
+def is_over(pod: Mapping[str, Any]) -> bool:
+    """Whether nothing will run in the pod any more."""
+    return phase_of(pod) in ("Succeeded", "Failed")
+
+
+def is_going(pod: Mapping[str, Any]) -> bool:
+    """Whether somebody has told the pod to end."""
+    return bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def states(pod: Mapping[str, Any]) -> list[State]:
+    """The containers, init containers first, as far as the status has them."""
+    status = pod.get("status") or {}
+    found = [_state(one, True) for one in status.get("initContainerStatuses") or ()]
+    return found + [_state(one, False) for one in status.get("containerStatuses") or ()]
+
+
+def _state(status: Mapping[str, Any], init: bool) -> State:
+    state = status.get("state") or {}
+    phase = next((p for p in ("running", "terminated", "waiting") if p in state), "waiting")
+    detail = state.get(phase) or {}
+    last = (status.get("lastState") or {}).get("terminated")
+    return State(
+        name=str(status.get("name", "")),
+        init=init,
+        phase=phase,
+        reason=str(detail.get("reason") or ""),
+        message=str(detail.get("message") or "").strip(),
+        code=int(detail.get("exitCode", 0)) if phase == "terminated" else None,
+        finished=str(detail.get("finishedAt") or ""),
+        restarts=int(status.get("restartCount") or 0),
+        previous=int(last.get("exitCode", 0)) if last else None,
+        image=str(status.get("image") or ""),
+    )
+
+
+def containers(pod: Mapping[str, Any]) -> list[str]:
+    """The names of the containers that do the work: Argo's own helper is none of them."""
+    names = [str(one["name"]) for one in (pod.get("spec") or {}).get("containers") or ()]
+    labels = pod["metadata"].get("labels") or {}
+    if _ARGO in labels and "wait" in names:
+        names.remove("wait")
+    return names
+
+
+def images(pod: Mapping[str, Any]) -> dict[str, str]:
+    """The images as the pod names them, by container."""
+    spec = pod.get("spec") or {}
+    both = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
+    return {str(one["name"]): str(one.get("image", "")) for one in both}
+
+
+def condition(data: Mapping[str, Any], kind: str) -> Mapping[str, Any] | None:
+    """The status condition of that type, whatever its value."""
+    listed = (data.get("status") or {}).get("conditions") or ()
+    return next((one for one in listed if one.get("type") == kind), None)
+
+
+def is_gated(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod is held back before it is scheduled: it is queued."""
+    scheduled = condition(pod, "PodScheduled") or {}
+    gates = (pod.get("spec") or {}).get("schedulingGates")
+    return scheduled.get("reason") == _GATED or bool(gates and phase_of(pod) == "Pending")
+
+
+def problems(pod: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is wrong with a pod, as its status has it now."""
+    status = pod.get("status") or {}
+    scheduled = condition(pod, "PodScheduled") or {}
+    if scheduled.get("reason") == "Unschedulable" and scheduled.get("status") == "False":
+        text = str(scheduled.get("message") or "no node fits").rstrip(".")
+        yield Problem(f"unschedulable {_without_counts(text)}", f"no node can take it yet: {text}")
+    named = images(pod)
+    for state in states(pod):
+        yield from _container_problems(state, named.get(state.name) or state.image)
+    reason = str(status.get("reason") or "")
+    if phase_of(pod) == "Failed" and reason:
+        said = str(status.get("message") or "").rstrip(". ")
+        what = {
+            "Evicted": "the pod was evicted",
+            "DeadlineExceeded": "the pod ran longer than its activeDeadlineSeconds",
+            "NodeLost": "the pod's node was lost",
+            "UnexpectedAdmissionError": "the node did not admit the pod",
+        }.get(reason, f"the pod failed ({reason})")
+        yield Problem(f"failed {reason}", f"{what}: {said}" if said else what)
+    target = condition(pod, "DisruptionTarget") or {}
+    if target.get("status") == "True" and reason != "Evicted":
+        why, said = str(target.get("reason") or ""), str(target.get("message") or "").rstrip(".")
+        yield Problem(f"disrupted {why}", f"the pod is disrupted ({why}){': ' * bool(said)}{said}")
+
+
+def _without_counts(text: str) -> str:
+    """The scheduler's words without its numbers, which change all the time."""
+    return "".join(c for c in text if not c.isdigit())
+
+
+def _container_problems(state: State, image: str) -> Iterator[Problem]:
+    name, said = f"container {state.name}", f": {state.message}" if state.message else ""
+    if state.phase == "waiting":
+        if state.reason in _PULLING:
+            hint = "Is the name right, and may the pod pull it (imagePullSecrets)?"
+            text = f"image {image} of {name} cannot be pulled{said}"
+            yield Problem(f"pull {state.name} {image}", text, hint)
+        elif state.reason in _HOPELESS:
+            yield Problem(
+                f"{state.reason} {state.name}", f"{name}: {state.reason}{said}", hopeless=True
+            )
+        elif state.reason in _FAILING:
+            yield Problem(f"{state.reason} {state.name}", f"{name}: {state.reason}{said}")
+        if state.init and state.previous:
+            yield _init_failed(state, state.previous)
+    elif state.phase == "terminated" and state.code:
+        if state.init:
+            yield _init_failed(state, state.code)
+        else:
+            text = f"{name} ended with exit code {state.code}"
+            if state.reason == "OOMKilled":
+                text += ": it was killed, as it needed more memory than its limit (OOMKilled)"
+            elif state.reason not in ("Error", ""):
+                text += f" ({state.reason}){said}"
+            yield Problem(f"ended {state.name} {state.restarts}", text)
+
+
+def _init_failed(state: State, code: int) -> Problem:
+    ours = state.name == PULL_STEP
+    what = "the code could not be pulled" if ours else f"init container {state.name} failed"
+    why = f": {_MEANING[code]}" if ours and code in _MEANING else ""
+    if state.reason == "OOMKilled":
+        why = ": it needed more memory than its limit (OOMKilled)"
+    return Problem(
+        f"init {state.name} {code}",
+        f"{what} (exit code {code}){why}",
+        hopeless=ours and code in _PERMANENT,
+        failed_init=state.name,
+    )
+
+
+def report_of(state: State) -> dict[str, Any]:
+    """What the pull step left as its termination message; empty when that is none of ours."""
+    if state.name != PULL_STEP or state.code != 0:
+        return {}
+    try:
+        report = json.loads(state.message.splitlines()[-1])
+    except (ValueError, IndexError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def what_is_waited_for(pod: Mapping[str, Any]) -> str:
+    """What keeps a pod from running, in a few words."""
+    name = f"pod {name_of(pod)}"
+    if not (pod.get("spec") or {}).get("nodeName"):
+        return f"{name} waits for a node"
+    for state in states(pod):
+        if state.init and state.phase != "terminated":
+            if state.name == PULL_STEP and state.phase == "running":
+                return f"{name} pulls the code"
+            if state.phase == "running":
+                return f"{name} runs its init container {state.name}"
+        if state.phase == "waiting" and state.reason in _PULLING:
+            return f"{name} cannot pull an image"
+    return f"{name} is being started"

@@ -1,0 +1,221 @@
+"""What became of the pods of a run: told once each, whatever is heard how often."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from git_ghost.cluster import events, pods
+from git_ghost.cluster.client import Client
+from git_ghost.cluster.kinds import POD
+from git_ghost.cluster.pods import State
+from git_ghost.errors import GhostError
+
+INIT_LOG_LINES = 100
+"""Lines of the log of a failed init container that are shown."""
+
+
+class Choice(NamedTuple):
+    """Which logs to follow."""
+
+    pods: tuple[str, ...] = ()
+    """Names, with ``*`` and ``?``; empty: all."""
+    containers: tuple[str, ...] = ()
+    """Empty: all that do the work."""
+    prefix: bool | None = None
+    """Whether each line says whose it is; None: when there may be more than one."""
+
+
+@dataclass
+class Tracked:
+    """A pod, as it was last heard of."""
+
+    data: Mapping[str, Any]
+    told: set[str] = field(default_factory=set)
+    gone: bool = False
+
+    @property
+    def name(self) -> str:
+        return pods.name_of(self.data)
+
+    @property
+    def uid(self) -> str:
+        return pods.uid_of(self.data)
+
+    def once(self, key: str) -> bool:
+        """Whether ``key`` is told of for the first time."""
+        if key in self.told:
+            return False
+        self.told.add(key)
+        return True
+
+
+class Failure(NamedTuple):
+    """A container that ended with another exit code than 0."""
+
+    pod: str
+    container: str
+    code: int
+    finished: str
+    chosen: bool
+
+
+class Tracker:
+    """The pods of a run. ``found`` is called for a container whose log can be followed."""
+
+    def __init__(
+        self,
+        client: Client,
+        choice: Choice,
+        several: bool,
+        listen: events.Listener,
+        found: Callable[[Tracked, State], None],
+    ) -> None:
+        self._client = client
+        self._choice = choice
+        self._several = several
+        self._listen = listen
+        self._found = found
+        self.known: dict[str, Tracked] = {}
+        self.failures: dict[tuple[str, str, int], Failure] = {}
+        self.started = False
+        """Whether a container that does the work runs, or has run."""
+        self.hopeless = ""
+        """Why no waiting can help; empty as long as it may."""
+
+    def listed(self, namespace: str, found: Sequence[Mapping[str, Any]]) -> None:
+        """All pods there are now in ``namespace``; those that are missing were deleted."""
+        there = {pods.uid_of(pod) for pod in found}
+        for uid, pod in self.known.items():
+            if uid not in there and pod.data["metadata"].get("namespace") == namespace:
+                pod.gone = True
+        for data in sorted(found, key=lambda one: one["metadata"].get("creationTimestamp") or ""):
+            self.heard(data)
+
+    def deleted(self, data: Mapping[str, Any]) -> None:
+        """A pod is no more; ``data`` is how it was last."""
+        self.heard(data)
+        self.known[pods.uid_of(data)].gone = True
+
+    def heard(self, data: Mapping[str, Any]) -> None:
+        """A pod is new, or has changed."""
+        uid = pods.uid_of(data)
+        if uid in self.known:
+            self.known[uid].data = data
+        else:
+            self._tell_of_replacement(data)
+            self.known[uid] = Tracked(data)
+        pod = self.known[uid]
+        for state in pods.states(data):
+            self._look_at(pod, state)
+        if not pods.is_going(data):
+            self._tell_problems(pod)
+
+    def _tell_of_replacement(self, data: Mapping[str, Any]) -> None:
+        if self._several or not self.known:
+            return
+        last = list(self.known.values())[-1]
+        if last.gone or pods.is_going(last.data):
+            why = "was deleted"
+        elif pods.phase_of(last.data) == "Failed":
+            why = "failed"
+        else:
+            return
+        text = f"takes over from {last.name}, which {why}"
+        self._listen(events.Restarted(f"pod {pods.name_of(data)}", text))
+
+    def _look_at(self, pod: Tracked, state: State) -> None:
+        chosen = self.is_chosen(pod, state)
+        if state.init and state.name == pods.PULL_STEP and state.code == 0 and pod.once("pulled"):
+            self._listen(_pulled(pod.name, pods.report_of(state)))
+        main = not state.init and state.name in pods.containers(pod.data)
+        if main and state.has_started:
+            self.started = True
+            node = str((pod.data.get("spec") or {}).get("nodeName") or "")
+            if chosen and pod.once(f"started {state.name} {state.restarts}"):
+                self._listen(events.Started(pod.name, state.name, node))
+        if main:
+            self._note_failures(pod, state, chosen)
+        if chosen and state.has_started:
+            self._found(pod, state)
+
+    def _note_failures(self, pod: Tracked, state: State, chosen: bool) -> None:
+        if state.code and not pods.is_going(pod.data):
+            key = (pod.uid, state.name, state.restarts)
+            failure = Failure(pod.name, state.name, state.code, state.finished, chosen)
+            self.failures.setdefault(key, failure)
+        if state.previous and state.restarts and pod.once(f"again {state.name} {state.restarts}"):
+            key = (pod.uid, state.name, state.restarts - 1)
+            self.failures.setdefault(key, Failure(pod.name, state.name, state.previous, "", chosen))
+            text = (
+                f"container {state.name} ended with exit code {state.previous} and is started"
+                f" again (restart {state.restarts})"
+            )
+            self._listen(events.Restarted(f"pod {pod.name}", text))
+
+    def is_chosen(self, pod: Tracked, state: State) -> bool:
+        """Whether the user wants to hear of that container."""
+        patterns = self._choice.pods
+        if patterns and not any(fnmatchcase(pod.name, pattern) for pattern in patterns):
+            return False
+        if self._choice.containers:
+            return state.name in self._choice.containers
+        return not state.init and state.name in pods.containers(pod.data)
+
+    def is_prefixed(self) -> bool:
+        """Whether a line of a log has to say whose it is."""
+        if self._choice.prefix is not None:
+            return self._choice.prefix
+        if self._several or len(self.known) > 1:
+            return True
+        names = self._choice.containers
+        if not names and self.known:
+            names = tuple(pods.containers(next(iter(self.known.values())).data))
+        return len(names) > 1
+
+    def _tell_problems(self, pod: Tracked) -> None:
+        for problem in pods.problems(pod.data):
+            where = f"pod {pod.name}"
+            if problem.hopeless:
+                self.hopeless = self.hopeless or f"{where}: {problem.text}"
+            if not pod.once(problem.key):
+                continue
+            log = b""
+            if problem.failed_init:
+                log = self._log_of_init(pod, problem.failed_init)
+            self._listen(events.Trouble(where, problem.text, log, problem.hint))
+
+    def _log_of_init(self, pod: Tracked, container: str) -> bytes:
+        """The end of the log of an init container that failed; its last words, if that is all."""
+        state = next(s for s in pods.states(pod.data) if s.name == container)
+        namespace = str(pod.data["metadata"].get("namespace") or "")
+        query = [("container", container), ("tailLines", str(INIT_LOG_LINES))]
+        if state.phase != "terminated":
+            query.append(("previous", "true"))
+        doing = f"cannot read the log of {container} in pod {pod.name}"
+        try:
+            path = POD.path(namespace, pod.name, "log")
+            with self._client.stream(path, query, doing, 10.0) as stream:
+                return b"".join(stream.chunks())
+        except GhostError:
+            return state.message.encode()
+
+    def going_on(self) -> list[Tracked]:
+        """The pods that may still do something."""
+        return [p for p in self.known.values() if not p.gone and not pods.is_over(p.data)]
+
+
+def _pulled(pod: str, report: Mapping[str, Any]) -> events.Pulled:
+    def number(key: str) -> float:
+        value = report.get(key)
+        return float(value) if isinstance(value, int | float) else 0.0
+
+    return events.Pulled(
+        pod,
+        str(report.get("hash") or ""),
+        report.get("verified") is True,
+        number("seconds"),
+        int(number("attempts")) or 1,
+    )

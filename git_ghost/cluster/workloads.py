@@ -1,0 +1,96 @@
+"""Whether what was created has ended, waits in a queue, or runs: by kind. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from git_ghost.cluster.kinds import Resource
+from git_ghost.cluster.pods import condition
+
+_TEMPLATES = frozenset(
+    "CronJob WorkflowTemplate ClusterWorkflowTemplate CronWorkflow TrainingRuntime"
+    " ClusterTrainingRuntime PodTemplate".split()
+)
+"""Kinds whose pods come later, by the clock or when others refer to them."""
+
+
+class End(NamedTuple):
+    """How a workload ended."""
+
+    succeeded: bool
+    text: str = ""
+    """Why, in the words of its controller."""
+
+
+def has_pods_now(resource: Resource) -> bool:
+    """Whether creating the object starts pods, so that there is something to follow."""
+    return resource.kind not in _TEMPLATES
+
+
+def expects_several(data: Mapping[str, Any]) -> bool:
+    """Whether more than one pod is to be expected, as far as the object says."""
+    spec = data.get("spec") or {}
+    kind, group = data.get("kind"), str(data.get("apiVersion", "")).rpartition("/")[0]
+    if kind == "Pod":
+        return False
+    if kind == "Job" and group == "batch":
+        many = max(_number(spec.get("parallelism"), 1), _number(spec.get("completions"), 1))
+        return many > 1
+    if kind in ("Deployment", "StatefulSet", "ReplicaSet") and group == "apps":
+        return _number(spec.get("replicas"), 1) > 1
+    return True
+
+
+def _number(value: object, default: int) -> int:
+    return value if isinstance(value, int) else default
+
+
+def end_of(data: Mapping[str, Any]) -> End | None:
+    """How the workload ended; None while it has not, and for kinds that never end."""
+    status = data.get("status") or {}
+    kind = str(data.get("kind"))
+    if kind == "Pod":
+        if (phase := status.get("phase")) in ("Succeeded", "Failed"):
+            return End(phase == "Succeeded", _words(status))
+        return None
+    if kind == "Workflow":
+        if (phase := status.get("phase")) in ("Succeeded", "Failed", "Error"):
+            return End(phase == "Succeeded", str(status.get("message") or ""))
+        return None
+    if kind == "RayJob":
+        return _ray_job(status)
+    if isinstance(state := status.get("state"), dict) and kind == "Job":  # Volcano's
+        if (phase := state.get("phase")) in ("Completed", "Failed", "Aborted", "Terminated"):
+            return End(phase == "Completed", str(state.get("message") or ""))
+        return None
+    for name in ("Failed", "Complete", "Completed", "Succeeded"):
+        found = condition(data, name)
+        if found is not None and found.get("status") == "True":
+            return End(name != "Failed", _words(found))
+    return None
+
+
+def _ray_job(status: Mapping[str, Any]) -> End | None:
+    job, deployment = status.get("jobStatus"), status.get("jobDeploymentStatus")
+    if job in ("SUCCEEDED", "FAILED", "STOPPED"):
+        return End(job == "SUCCEEDED", str(status.get("message") or ""))
+    if deployment == "Failed":
+        return End(False, str(status.get("message") or status.get("reason") or ""))
+    return None
+
+
+def _words(found: Mapping[str, Any]) -> str:
+    reason, message = str(found.get("reason") or ""), str(found.get("message") or "")
+    both = f"{message.rstrip('.')} ({reason})" if reason and message else message or reason
+    return both.strip()
+
+
+def queued(data: Mapping[str, Any]) -> str:
+    """Why the workload is held back before it starts (Kueue suspends it); empty when it is not."""
+    spec = data.get("spec") or {}
+    policy = spec.get("runPolicy") or {}
+    if not (spec.get("suspend") or policy.get("suspend")):
+        return ""
+    queue = (data["metadata"].get("labels") or {}).get("kueue.x-k8s.io/queue-name")
+    return f"queued in {queue}" if queue else "suspended"

@@ -1,0 +1,321 @@
+"""run: push the working tree, add its pull to the manifests, create them, follow what runs."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from git_ghost import manifest
+from git_ghost.cluster import create, events, workloads
+from git_ghost.cluster.client import Access, Client, connect
+from git_ghost.cluster.create import Created, Planned
+from git_ghost.cluster.follow import Follower, Limits, Outcome
+from git_ghost.cluster.tracking import Choice
+from git_ghost.config import is_local
+from git_ghost.errors import GhostError, UsageError
+from git_ghost.git import Background
+from git_ghost.manifest import RUN_LABEL, Document, Step
+from git_ghost.model import Notice, null
+from git_ghost.sync import shaping
+from git_ghost.sync.context import Context, Options, open_context
+from git_ghost.sync.injecting import Choices, Target, left_out, step_for
+from git_ghost.sync.pushing import Pushed, push
+
+DRY_RUNS = ("none", "client", "server")
+START_SECONDS = 600.0
+"""How long pods may take to start, unless told otherwise."""
+
+Listener = Callable[["events.Event | Pushed"], None]
+
+
+class Code(NamedTuple):
+    """What of the working tree goes: the arguments of :func:`git_ghost.push` of that name."""
+
+    include: Sequence[str] = ()
+    follow_symlinks: bool = False
+    untracked: bool | None = None
+    without: Sequence[str] = ()
+    message: str = ""
+
+
+class Job(NamedTuple):
+    """What is to run."""
+
+    files: Sequence[str] = ()
+    """Manifests: files, folders, ``-`` for ``stdin``."""
+    stdin: bytes = b""
+    image: str = ""
+    """Without files: the image of a Job that is made here."""
+    command: Sequence[str] = ()
+    """Instead of the main container's own."""
+    run_as_user: int | None = None
+    """With ``image``: the user it runs as."""
+    queue: str = ""
+    """Kueue's local queue."""
+    parameters: Mapping[str, str] = {}
+    """Arguments of an Argo workflow."""
+
+
+class Manner(NamedTuple):
+    """How it is created, followed and cleaned up."""
+
+    dry_run: str = "none"
+    """``client`` contacts nobody; ``server`` lets the server check, and stores nothing."""
+    validate: str = "strict"
+    """What the server does with unknown fields: ``strict`` refuses, ``warn``, ``ignore``."""
+    detach: bool = False
+    """Do not follow."""
+    remove: bool = False
+    """Delete what was created when it has ended, however it ended."""
+    delete_on_interrupt: bool = False
+    limits: Limits = Limits(start=START_SECONDS)
+    logs: Choice = Choice()
+
+
+_ACCESS, _CODE, _MANNER = Access(), Code(), Manner()
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run did."""
+
+    pushed: Pushed
+    objects: tuple[dict[str, Any], ...]
+    """What was created, as the server has it; in a dry run, what would be."""
+    names: tuple[str, ...] = ()
+    """The objects as kubectl names them: ``job.batch/train-x7k2``; the workload last."""
+    namespace: str = ""
+    run: str = ""
+    """The value of the label ``git-ghost.io/run`` of its pods."""
+    code: int = 0
+    """The exit code: the container's own when it failed, else 0, 124 or 125."""
+    text: str = ""
+    """How it ended, in words; empty when it was not followed."""
+    pod: str = ""
+    container: str = ""
+    notices: tuple[Notice, ...] = ()
+    removed: tuple[str, ...] = ()
+    """What was deleted at the end."""
+
+
+@dataclass
+class Progress:
+    """What there is so far, for a caller that interrupts: which objects, and how to find them."""
+
+    run: str = field(default_factory=lambda: secrets.token_hex(5))
+    creating: bool = False
+    created: list[Created] = field(default_factory=list)
+    deleted: bool = False
+
+
+def run(
+    job: Job,
+    options: Options = Options(),
+    *,
+    access: Access = _ACCESS,
+    choices: Choices = Choices(),
+    code: Code = _CODE,
+    manner: Manner = _MANNER,
+    listen: Listener = lambda _: None,
+    progress: Progress | None = None,
+) -> Ran:
+    """Run ``job`` on the working tree; returns at its end, or at once when it is not followed.
+
+    ``listen`` hears what happens; ``progress`` is filled for a caller that may interrupt. What can
+    be checked is checked before anything is sent. Raises what :func:`git_ghost.push` and
+    :func:`git_ghost.inject` raise, GhostError for what the server refuses, RemoteError for access
+    and network. A job that fails is no error: see :attr:`Ran.code`.
+    """
+    so_far = progress or Progress()
+    offline = manner.dry_run == "client"
+    _check(job, manner)
+    connecting = None
+    if not offline:
+        _check_installed()
+        connecting = Background(lambda: connect(access))
+    context = open_context(options)
+    documents = shaping.flatten(_documents(job))
+    choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
+    _inject(documents, _step(context, choices, None))
+    _shape(documents, job, choices)
+    pushed = push(options, dry_run=manner.dry_run != "none", **code._asdict())
+    listen(pushed)
+    objects = _inject(documents, _step(context, choices, pushed))
+    notices = tuple(left_out(context))
+    if connecting is None:
+        return Ran(pushed, tuple(data for data, _ in objects), run=so_far.run, notices=notices)
+    client = connecting.get()
+    try:
+        planned = create.plan(objects, access.namespace, client.namespace)
+        ran = _run(client, planned, manner, listen, so_far, pushed)
+    finally:
+        client.close()
+    return _with(ran, notices=notices)
+
+
+def _with(ran: Ran, **changes: Any) -> Ran:
+    from dataclasses import replace
+
+    return replace(ran, **changes)
+
+
+# --- what is to be created -----------------------------------------------------------------------
+
+
+def _check(job: Job, manner: Manner) -> None:
+    if manner.dry_run not in DRY_RUNS:
+        raise UsageError(f"there is no dry run '{manner.dry_run}'", f"One of: {DRY_RUNS}.")
+    if manner.validate not in create.VALIDATION:
+        known = ", ".join(create.VALIDATION)
+        raise UsageError(f"there is no validation '{manner.validate}'", f"One of: {known}.")
+    if job.files and job.image:
+        raise UsageError(
+            "--image makes a Job, but there are manifests (-f) that say what to run",
+            "The image of the pull step is --init-image; those of the containers stand in the"
+            " manifest.",
+        )
+    if not job.files and not job.image:
+        raise UsageError(
+            "there is nothing to run", "Name a manifest with -f, or an image: --image IMG -- CMD…"
+        )
+    if job.run_as_user is not None and job.files:
+        raise UsageError("--run-as-user goes with --image; a manifest says it by itself")
+
+
+def _check_installed() -> None:
+    """Say so at once, and not after the push, when the Kubernetes client is not there."""
+    if importlib.util.find_spec("kubernetes") is None:
+        raise GhostError(
+            "this needs the Kubernetes client, which is not installed",
+            "Install it: pip install 'git-ghost[k8s]'",
+        )
+
+
+def _documents(job: Job) -> list[Document]:
+    if job.files:
+        return manifest.read(job.files, job.stdin)
+    made = shaping.job(job.image, job.command, job.run_as_user)
+    return [Document(made, "the Job for --image")]
+
+
+def _labels(context: Context, choices: Choices) -> Sequence[str]:
+    return choices.labels or context.config.values.get("ghost.label", ())
+
+
+def _step(context: Context, choices: Choices, pushed: Pushed | None) -> Step:
+    """The pull step; without ``pushed`` one to check everything else with."""
+    settings = context.settings
+    if pushed is None:
+        _check_source(context)
+        nothing = null(context.object_format)
+        target = Target(nothing, nothing, settings.repo, settings.source, settings.prefix)
+    else:
+        base, source = pushed.ghosts[-1].ghost.base, settings.source or pushed.source
+        target = Target(pushed.hash, base, settings.repo, source, settings.prefix)
+    return step_for(context.config, choices, target)
+
+
+def _check_source(context: Context) -> None:
+    """Refuse before the push what the pods could not pull after it."""
+    if context.settings.source:
+        return
+    urls = [context.config.get(f"remote.{name}.url") for name in context.config.remotes()]
+    how = "Name a source that pods reach: --source URL, or git config ghost.source URL."
+    if not urls:
+        raise UsageError("there is no remote that pods could fetch the base commit from", how)
+    if all(is_local(url) for url in urls):
+        raise UsageError(
+            f"pods cannot reach the source {urls[0]}: it is a path on this machine", how
+        )
+
+
+def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:
+    """The objects with the pull step, and whether each has pods."""
+    found = []
+    for document in documents:
+        has_pods = bool(manifest.pod_templates(document))
+        found.append((manifest.inject(document, step), has_pods))
+    if not any(has_pods for _, has_pods in found):
+        where = documents[0].where if documents else "the manifests"
+        raise UsageError(
+            f"{where}: there is nothing that runs: no pod template in what was given",
+            "Name the manifest of a Job, a Pod, a Workflow, … with -f.",
+        )
+    return found
+
+
+def _shape(documents: Sequence[Document], job: Job, choices: Choices) -> None:
+    if job.files and job.command:
+        shaping.set_command(documents, job.command, choices.containers, choices.template or "")
+    if job.queue:
+        shaping.set_queue(documents, job.queue)
+    if job.parameters:
+        shaping.set_parameters(documents, job.parameters)
+
+
+# --- in the cluster ------------------------------------------------------------------------------
+
+
+def _run(
+    client: Client,
+    planned: Sequence[Planned],
+    manner: Manner,
+    listen: Listener,
+    so_far: Progress,
+    pushed: Pushed,
+) -> Ran:
+    dry = manner.dry_run == "server"
+    so_far.creating = True
+    created = create.create(
+        client, planned, validate=manner.validate, dry_run=dry, made=so_far.created
+    )
+    so_far.creating = False
+    ran = Ran(
+        pushed,
+        tuple(one.data for one in created),
+        tuple(one.shown for one in created),
+        next((one.namespace for one in reversed(created) if one.namespace), ""),
+        so_far.run,
+    )
+    for one in created:
+        listen(events.Created(one))
+    followed = [one for one in created if one.has_pods and workloads.has_pods_now(one.resource)]
+    if dry or manner.detach or not followed:
+        return ran
+    with _cleaning_up(client, manner, so_far):
+        follower = Follower(client, followed, so_far.run, manner.logs, manner.limits, listen)
+        outcome = follower.follow()
+        listen(events.Ended(ran.names[-1], outcome.code, outcome.text))
+    return _ended(ran, outcome, so_far)
+
+
+def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
+    removed = tuple(one.shown for one in so_far.created) if so_far.deleted else ()
+    return _with(
+        ran,
+        code=outcome.code,
+        text=outcome.text,
+        pod=outcome.pod,
+        container=outcome.container,
+        removed=removed,
+    )
+
+
+@contextlib.contextmanager
+def _cleaning_up(client: Client, manner: Manner, so_far: Progress) -> Iterator[None]:
+    """Delete what was created, at the end or when somebody interrupts, if that is wanted."""
+    interrupted = True
+    try:
+        yield
+        interrupted = False
+    except Exception:
+        interrupted = False
+        raise
+    finally:
+        if manner.delete_on_interrupt if interrupted else manner.remove:
+            create.delete(client, so_far.created)
+            so_far.deleted = True

@@ -1,0 +1,147 @@
+"""What ``run`` changes in a manifest beside the pull step: command, queue, parameters. Pure."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from git_ghost import manifest
+from git_ghost.errors import UsageError
+from git_ghost.manifest import ARGO, Document, PodTemplate
+
+QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+Object = dict[str, Any]
+
+
+def job(image: str, command: Sequence[str], run_as_user: int | None = None) -> Object:
+    """A Job that runs ``command`` in ``image`` once.
+
+    With ``run_as_user`` it passes Pod Security's ``restricted`` profile; without, the image's user
+    runs it, who may be root and may need what that profile takes away, so that only ``baseline`` is
+    certain.
+    """
+    security: Object = {
+        "allowPrivilegeEscalation": False,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    if run_as_user is not None:
+        security["capabilities"] = {"drop": ["ALL"]}
+        security["runAsUser"] = run_as_user
+        security["runAsNonRoot"] = run_as_user != 0
+    container: Object = {"name": "main", "image": image}
+    if command:
+        container["command"] = list(command)
+    container["securityContext"] = security
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"generateName": "ghost-"},
+        "spec": {
+            "backoffLimit": 0,
+            "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
+        },
+    }
+
+
+def flatten(documents: Sequence[Document]) -> list[Document]:
+    """Each object by itself, a copy that may be changed: those of a List one by one."""
+    return [
+        item._replace(data=copy.deepcopy(item.data))
+        for document in documents
+        for item in manifest.items(document)
+    ]
+
+
+def set_command(
+    documents: Sequence[Document], command: Sequence[str], containers: Sequence[str], template: str
+) -> None:
+    """Let the main container run ``command`` instead of its own.
+
+    It is the one that ``containers`` and ``template`` name, the default container of ``kubectl``,
+    or the only one. Raises UsageError when none or several could be meant.
+    """
+    found = [
+        (document, container)
+        for document in documents
+        for pod in manifest.pod_templates(document)
+        if not template or pod.name == template
+        for container in _meant(pod, containers)
+    ]
+    if not found:
+        raise UsageError("there is no container whose command could be replaced")
+    if len(found) > 1:
+        names = ", ".join(sorted({str(c.get("name", "main")) for _, c in found}))
+        raise UsageError(
+            f"the command could be for each of {len(found)} containers: {names}",
+            "Name one with -c (and, in a workflow, its --template).",
+        )
+    document, container = found[0]
+    if "source" in container:
+        raise UsageError(
+            f"{document.where}: a script template runs its source, no other command",
+            "Use a template with a container.",
+        )
+    container["command"] = list(command)
+    container.pop("args", None)
+
+
+def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
+    every = list(pod.containers)
+    if containers:
+        return [one for one in every if one.get("name", "main") in containers]
+    metadata = pod.owner.get("metadata") or {}
+    default = (metadata.get("annotations") or {}).get(_DEFAULT_CONTAINER)
+    return [one for one in every if one.get("name") == default] or every
+
+
+def set_queue(documents: Sequence[Document], queue: str) -> None:
+    """Hand what has pods to Kueue's local queue of that name."""
+    for document in documents:
+        if not manifest.pod_templates(document):
+            continue
+        data = document.data
+        _put(data, ("metadata", "labels"), QUEUE_LABEL, queue)
+        if manifest.group(data) == ARGO and document.data["kind"] == "Workflow":
+            _put(data, ("spec", "podMetadata", "labels"), QUEUE_LABEL, queue)
+
+
+def set_parameters(documents: Sequence[Document], parameters: Mapping[str, str]) -> None:
+    """Give Argo workflows arguments, as ``argo submit -p`` does; UsageError without a workflow."""
+    paths = {"Workflow": ("spec",), "CronWorkflow": ("spec", "workflowSpec")}
+    found = [
+        document
+        for document in documents
+        if manifest.group(document.data) == ARGO and document.data["kind"] in paths
+    ]
+    if not found:
+        raise UsageError(
+            "-p gives parameters to an Argo Workflow, and there is none in the manifests",
+            "Other kinds take environment variables or arguments.",
+        )
+    for document in found:
+        at = (*paths[document.data["kind"]], "arguments")
+        arguments = _mapping(document.data, at)
+        listed = arguments.setdefault("parameters", []) or []
+        arguments["parameters"] = listed
+        for name, value in parameters.items():
+            same = next((one for one in listed if one.get("name") == name), None)
+            if same is None:
+                listed.append({"name": name, "value": value})
+            else:
+                same["value"] = value
+                same.pop("valueFrom", None)
+
+
+def _mapping(data: Object, path: Sequence[str]) -> Object:
+    for step in path:
+        if not isinstance(data.get(step), dict):
+            data[step] = {}
+        data = data[step]
+    return data
+
+
+def _put(data: Object, path: Sequence[str], key: str, value: str) -> None:
+    _mapping(data, path)[key] = value
