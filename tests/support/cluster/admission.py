@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from tests.support.cluster import status
+from tests.support.cluster import podsecurity, status
 from tests.support.cluster.faults import Faults
 from tests.support.cluster.kinds import Kind, Kinds, Object
 from tests.support.cluster.store import Store
@@ -35,8 +35,8 @@ class Admission:
         elif kind.resource == "secrets":
             _secret_defaults(obj)
 
-    def check(self, kind: Kind, namespace: str, obj: Object) -> None:
-        """Let the object in.
+    def check(self, kind: Kind, namespace: str, obj: Object) -> list[str]:
+        """Let the object in, and return warnings.
 
         Raises:
             ApiError: the namespace, a quota or the service account is in the way.
@@ -48,6 +48,19 @@ class Admission:
             self._check_quota(kind, namespace, name)
         if kind.resource == "pods":
             self._check_account(kind, namespace, name, obj["spec"])
+        return self._check_security(kind, namespace, name, obj) if kind.namespaced else []
+
+    def _check_security(self, kind: Kind, namespace: str, name: str, obj: Object) -> list[str]:
+        found = self._store.get(self._kinds.named("Namespace"), "", namespace)
+        level = (found["metadata"].get("labels") or {}).get(podsecurity.LABEL)
+        spec = obj.get("spec", {})
+        if kind.resource != "pods":
+            spec = spec.get("template", {}).get("spec") if kind.group in ("batch", "apps") else None
+        problems = podsecurity.violations(spec) if level == "restricted" and spec else ""
+        if problems and kind.resource == "pods":
+            why = f'violates PodSecurity "restricted:latest": {problems}'
+            raise status.denied(kind, name, why)
+        return [f'would violate PodSecurity "restricted:latest": {problems}'] if problems else []
 
     def _check_namespace(self, kind: Kind, namespace: str, name: str) -> None:
         found = self._store.get(self._kinds.named("Namespace"), "", namespace)

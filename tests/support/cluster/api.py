@@ -89,7 +89,7 @@ class Api:
         if causes := validation.check(kind, obj):
             meta = obj["metadata"]
             raise status.invalid(kind, meta.get("name") or meta.get("generateName", ""), causes)
-        self.admission.check(kind, namespace, obj)
+        warnings += self.admission.check(kind, namespace, obj)
         meta = obj["metadata"]
         if not meta.get("name"):
             meta["name"] = meta["generateName"] + random_suffix()

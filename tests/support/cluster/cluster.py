@@ -125,6 +125,16 @@ class Cluster:
         """Kill a container as the kernel does that is out of memory."""
         self.kubelet.runs[self.only("Pod", pod)["metadata"]["uid"]].out_of_memory(container)
 
+    def release(self) -> None:
+        """Let what waits in a queue begin, as Kueue does, and all that comes later."""
+        self.faults.kueue = False
+
+        def change(job: Object) -> None:
+            job["spec"]["suspend"] = False
+
+        for job in self.objects("Job", "batch"):
+            self.change("Job", job["metadata"]["name"], change)
+
     @contextlib.contextmanager
     def unreachable(self) -> Iterator[None]:
         """Break all connections and refuse new ones for the length of the block."""

@@ -13,7 +13,9 @@ from tests.support.cluster.jobs import JobController
 from tests.support.cluster.kinds import Object
 from tests.support.cluster.kubelet import Kubelet
 from tests.support.cluster.owned import Owned, is_owned
+from tests.support.cluster.replicas import ReplicaController
 from tests.support.cluster.status import ApiError
+from tests.support.cluster.workflows import WorkflowController
 
 _SLICE = 0.05  # seconds: what depends on time is looked at so often
 
@@ -34,6 +36,8 @@ class Controllers(threading.Thread):
             self._collect_garbage,
             self._end_namespaces,
             JobController(self._owned, backoff).look,
+            WorkflowController(self._owned).look,
+            ReplicaController(self._owned).look,
             kubelet.look,
         ]
 

@@ -26,7 +26,7 @@ _FREE = ("Quantity", "IntOrString", "JSON", "FieldsV1", "RawExtension")
 
 @functools.cache
 def _definitions() -> dict[str, Object]:
-    import kubernetes_validate  # type: ignore[import-untyped]
+    import kubernetes_validate
 
     folder = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / _VERSION
     with (folder / "_definitions.json").open(encoding="utf-8") as file:

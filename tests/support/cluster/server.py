@@ -83,7 +83,7 @@ class ApiServer:
     def _handle(self, connection: socket.socket) -> None:
         self._connections.add(connection)
         try:
-            with contextlib.suppress(OSError, ValueError), self._secured(connection) as stream:
+            with contextlib.suppress(OSError), self._secured(connection) as stream:
                 _Handler(stream, self)
         except Exception:
             traceback.print_exc(file=self.errors)
@@ -134,8 +134,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.owner.stop.wait(self.api.faults.delay)
 
     def _answer(self) -> None:
-        size = int(self.headers.get("Content-Length") or 0)
-        body = json.loads(self.rfile.read(size)) if size else None
+        body = self._body()
         url = urlsplit(self.path)
         query = dict(parse_qsl(url.query, keep_blank_values=True))
         parts = [unquote(part) for part in url.path.strip("/").split("/")]
@@ -158,6 +157,22 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._stream(data, "text/plain")
         else:
             self._send(self._act(verb, target, query, body))
+
+    def _body(self) -> Object | None:
+        size = int(self.headers.get("Content-Length") or 0)
+        data = self.rfile.read(size) if size else b""
+        if "protobuf" in self.headers.get("Content-Type", ""):
+            message = (
+                "the body of the request was in an unknown format - accepted: application/json"
+            )
+            raise ApiError(415, "UnsupportedMediaType", message)
+        try:
+            body: Object | None = json.loads(data) if data else None
+        except ValueError as error:
+            raise status.bad_request(
+                f"couldn't get version/kind; json parse error: {error}"
+            ) from None
+        return body
 
     def _act(self, verb: str, target: Target, query: dict[str, str], body: Object | None) -> Answer:
         if verb == "get":
