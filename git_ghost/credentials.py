@@ -36,6 +36,7 @@ _LARGEST = 1 << 20
 _WEB = re.compile(r"(https?)://(?:([^/?#@]*)@)?([^/?#@]+)", re.IGNORECASE)
 _SSH = re.compile(r"(?:ssh|git\+ssh|ssh\+git)://(?:([^/@]*)@)?(\[[^]/]+\]|[^/:@]+)(?::(\d*))?")
 _SCP = re.compile(r"(?:([^/@:]+)@)?(\[[^]/]+\]|[^/:@]+):(?!//)")
+_HELPER = re.compile(r"[A-Za-z0-9]+::")
 _PORTS = {"ssh": "22", "http": "80", "https": "443"}
 
 
@@ -70,7 +71,7 @@ def server_of(url: str) -> Server | None:
         return Server(scheme, host.lower(), port or _PORTS[scheme], authority, user)
     if match := _SSH.match(url):
         return Server("ssh", match[2].lower().strip("[]"), match[3] or "22", match[2])
-    if "://" not in url and not is_local(url) and (match := _SCP.match(url)):
+    if not ("://" in url or _HELPER.match(url) or is_local(url)) and (match := _SCP.match(url)):
         return Server("ssh", match[2].lower().strip("[]"), "22", match[2])
     return None
 
@@ -172,6 +173,7 @@ class Credentials:
         self._cwd, self._env = cwd, env
         self._resolved: dict[str, str] = {}
         self._given: dict[str, _Given] = {}
+        self._prepared: dict[tuple[str, str], _Given] = {}
         if self._source and not source_url:
             raise UsageError(
                 "where the source is stands in the ghost alone, and credentials do not go where"
@@ -253,11 +255,17 @@ class Credentials:
                 "Mount another secret, or name the repository by its"
                 f" {'https' if server.scheme == 'ssh' else 'ssh'} URL.",
             )
-        place = os.path.join(self._folder, f"{len(self._given)}")
-        os.mkdir(place, 0o700)
-        if server.scheme == "ssh":
-            return _Given(ssh=_ssh_command(secret, place))
-        return _web_settings(secret, server, shown, place, self._env)
+        # The same key for the same host is the same command line: one connection does for both.
+        which = (secret.folder, "ssh" if server.scheme == "ssh" else f"{server.user}@{server.base}")
+        if which not in self._prepared:
+            place = os.path.join(self._folder, f"{len(self._prepared)}")
+            os.mkdir(place, 0o700)
+            if server.scheme == "ssh":
+                given = _Given(ssh=_ssh_command(secret, place))
+            else:
+                given = _web_settings(secret, server, shown, place, self._env)
+            self._prepared[which] = given
+        return self._prepared[which]
 
 
 # --- ssh -----------------------------------------------------------------------------------------

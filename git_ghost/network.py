@@ -263,7 +263,8 @@ _CAUSES = (  # the first that is found counts
     _Cause(
         r"certificate (?:problem|verif)|certificate has expired|self.signed certificate",
         "the TLS certificate could not be verified of",
-        "Give git the authority that signed it: git config http.<url>.sslCAInfo FILE.",
+        "Give git the authority that signed it: git config http.<url>.sslCAInfo FILE; in a mounted"
+        " secret, its key `ca.crt`.",
     ),
     _Cause(
         r"hook declined",

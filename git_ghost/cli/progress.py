@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -57,15 +58,16 @@ class ProgressLine:
 
 LINES_SECONDS = 5.0
 """A log gets no more than one line in so long, or one for each phase."""
-_ON_THE_SERVER = ("remote: Enumerating", "remote: Counting", "remote: Compressing")
-"""Phases that are not worth a line unless they take long."""
+_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z]+(?: [a-z]+)*): +[0-9]|waiting for ")
+"""What git says when it tells progress, and we do; the rest of what it says is no news."""
+_PREPARING = ("Enumerating objects", "Counting objects", "Compressing objects")
+"""Phases on the server, which are not worth a line unless they take long."""
 
 
 class ProgressLines:
     """Call it with a line of progress, from any thread: some of them, whole and plain, for a log.
 
-    What is written at once is a phase that was not heard of for a while; otherwise a line every
-    :data:`LINES_SECONDS`.
+    A phase that was not heard of for a while is told at once, others every :data:`LINES_SECONDS`.
     """
 
     def __init__(
@@ -74,21 +76,23 @@ class ProgressLines:
         self._stream = stream or sys.stderr
         self._clock = clock
         self._lock = threading.Lock()
-        self._last = clock()
-        self._phases: dict[str, float] = {}
+        self._written = clock()
+        self._heard: dict[str, float] = {}
         self._closed = False
 
     def __call__(self, text: str) -> None:
         """Write ``text``, if it is its turn."""
+        match = _PROGRESS.match(text)
+        if match is None:
+            return
         with self._lock:
-            now = self._clock()
-            phase = text.partition(":")[0] if not text.startswith("remote:") else text[:19]
-            heard = self._phases.get(phase)
-            self._phases[phase] = now
-            new = heard is None and not text.startswith(_ON_THE_SERVER)
-            if self._closed or not (new or now - self._last >= LINES_SECONDS):
+            now, phase = self._clock(), match[1] or text
+            since = now - self._heard.get(phase, now - LINES_SECONDS)
+            self._heard[phase] = now
+            begins = since >= LINES_SECONDS and phase not in _PREPARING
+            if self._closed or not (begins or now - self._written >= LINES_SECONDS):
                 return
-            self._last = now
+            self._written = now
             plain = "".join(c if c.isprintable() else " " for c in text)
             self._stream.write(plain + "\n")
             self._stream.flush()
