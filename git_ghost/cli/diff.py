@@ -47,12 +47,12 @@ def command(
             untracked=untracked,
         )
     if on_terminal:
-        _page(patch)
+        page(patch)
     else:
         sys.stdout.buffer.write(patch)
 
 
-def _page(patch: bytes) -> None:
+def page(patch: bytes) -> None:
     """Show ``patch`` in the user's pager, started by git as git starts it for its own commands."""
     import tempfile
 

@@ -15,7 +15,7 @@ from git_ghost.cli import failure
 from git_ghost.cli.common import HELP, format_global_options, global_options
 
 COMMANDS = (
-    "push", "pull", "clone", "show", "diff", "list", "delete", "inject", "run",
+    "push", "pull", "clone", "show", "diff", "list", "delete", "inject", "run", "code",
     "doctor", "completion", "version", "help",
 )  # fmt: skip
 """The commands in the order of the help; ``git_ghost.cli.<name>`` holds ``command``."""

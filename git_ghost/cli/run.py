@@ -79,7 +79,7 @@ if TYPE_CHECKING:
     help="Show the log of this pod only, * and ? allowed. Repeatable.",
 )  # fmt: skip
 @click.option(
-    "--prefix/--no-prefix", default=None,
+    "--prefix/--no-prefix", "prefixed", default=None,
     help="Begin each line of a log with its pod [default: when there may be more than one].",
 )  # fmt: skip
 @injection_options()
@@ -179,7 +179,7 @@ def _manner(given: dict[str, Any]) -> Manner:
     from git_ghost.sync.running import Manner
 
     limits = Limits(given.pop("timeout"), given.pop("start_timeout"))
-    logs = Choice(given.pop("pods"), (), given.pop("prefix"))
+    logs = Choice(given.pop("pods"), (), given.pop("prefixed"))
     names = ("dry_run", "validate", "detach", "remove", "delete_on_interrupt")
     return Manner(**{name: given.pop(name) for name in names}, limits=limits, logs=logs)
 

@@ -143,6 +143,30 @@ class Client:
             raise explain(Answer(404, "404 page not found"), doing, self.server)
         return self._served[api_version, kind]
 
+    def find(self, word: str) -> Resource:
+        """The resource a user's word names, among all that the server has; GhostError for none.
+
+        ``foo``, ``foos``, its short names, each with its group behind a dot if there are several.
+        """
+        name, _, group = word.lower().partition(".")
+        for path, api_version in self._versions(group):
+            its_group, version = split_api_version(api_version)
+            for entry in self.get(path).get("resources") or ():
+                kind = str(entry["kind"])
+                names = (entry["name"], entry.get("singularName"), kind.lower())
+                if "/" not in entry["name"] and name in (*names, *entry.get("shortNames", ())):
+                    return Resource(its_group, version, kind, entry["name"], entry["namespaced"])
+        raise explain(Answer(404, "404 page not found"), f"cannot find {word}", self.server)
+
+    def _versions(self, group: str) -> Iterator[tuple[str, str]]:
+        """Paths and names of the groups' preferred versions; of one group, when it is named."""
+        if not group:
+            yield "/api/v1", "v1"
+        for one in self.get("/apis").get("groups") or ():
+            if not group or one["name"] == group:
+                version = one["preferredVersion"]["groupVersion"]
+                yield f"/apis/{version}", version
+
     def close(self) -> None:
         """Give the connections back."""
         with contextlib.suppress(Exception):  # there is nothing left that could be done about it

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from git_ghost.sync.cloning import Cloned, clone
+    from git_ghost.sync.coding import Coded, code
     from git_ghost.sync.context import Options
     from git_ghost.sync.injecting import Choices, Injected, inject, uninject
     from git_ghost.sync.inspecting import diff, show
@@ -19,12 +20,14 @@ _HOME = {
     "Check": "managing",
     "Choices": "injecting",
     "Cloned": "cloning",
+    "Coded": "coding",
     "Injected": "injecting",
     "Options": "context",
     "Pulled": "pulling",
     "Pushed": "pushing",
     "Ran": "running",
     "clone": "cloning",
+    "code": "coding",
     "delete": "managing",
     "diff": "inspecting",
     "doctor": "managing",
@@ -38,9 +41,9 @@ _HOME = {
 }
 
 __all__ = [
-    "Check", "Choices", "Cloned", "Injected", "Options", "Pulled", "Pushed", "Ran",
-    "clone", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "run", "show",
-    "uninject",
+    "Check", "Choices", "Cloned", "Coded", "Injected", "Options", "Pulled", "Pushed", "Ran",
+    "clone", "code", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "run",
+    "show", "uninject",
 ]  # fmt: skip
 
 
