@@ -219,6 +219,7 @@ CHOICES: list[tuple[list[str], str, str, list[str]]] = [
 def test_every_choice_is_a_flag_and_a_setting(
     box: Sandbox, flags: list[str], key: str, value: str, expected: list[str]
 ) -> None:
+    box.env["GIT_GHOST_SOURCE"] = "" if key == "ghost.source" else "https://h/source.git"
     by_flag = run(box, HASH, *flags)
     for text in expected:
         assert text in by_flag.ok()
@@ -289,6 +290,7 @@ def container(extra: str) -> str:
         ([], JOB + "      volumes: [{name: git-ghost}]\n", 1, "has something called 'git-ghost'"),
         ([], JOB + "      volumes: [{name: git-ghost-tmp}]\n", 1, "called 'git-ghost-tmp'"),
         ([], JOB + "      initContainers: [{name: git-ghost}]\n", 1, "called 'git-ghost'"),
+        (["--git-secret", "one"], JOB, 2, "the Secret one is for the source, and no source is named"),
         (["--mount", "workspace"], JOB, 2, "'workspace' cannot be mounted at"),
         (["--mount", "/"], JOB, 2, "'/' cannot be mounted at"),
         (["--mount", "/a/../b"], JOB, 2, "'/a/../b' cannot be mounted at"),

@@ -29,7 +29,7 @@ STEP = Step(
     git_secret="source-login",
     ghost_secret="ghosts-key",
 )
-OTHER = STEP._replace(hash="0" * 64, base="", mount="/code", git_secret="", image="other:2")
+OTHER = STEP._replace(hash="0" * 64, base="", mount="/code", ghost_secret="", image="other:2")
 
 
 def documents(name: str) -> list[Document]:

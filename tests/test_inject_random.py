@@ -127,12 +127,11 @@ STEPS = st.builds(
     image=st.just("image:1"),
     prefix=st.sampled_from(["ghost", "team/a"]),
     mount=st.sampled_from(["/workspace", "/code/"]),
-    git_secret=st.sampled_from(["", "one"]),
     ghost_secret=st.sampled_from(["", "two"]),
     run_as_user=st.sampled_from([None, 0, 65533]),
     labels=st.dictionaries(st.sampled_from(["a", "x.y/b"]), st.sampled_from(["", "v"])),
     annotations=st.dictionaries(st.sampled_from(["a", "x.y/b"]), st.text(max_size=4)),
-)
+).map(lambda step: step._replace(git_secret="one" if step.source else ""))
 
 
 def injected(document: Document, step: Step) -> Document:

@@ -127,6 +127,12 @@ def checked(step: Step) -> Step:
             "no ghost repository is set that pods can reach",
             "Name one on a server: --ghost-repo URL, or git config --global ghost.repo URL.",
         )
+    if step.git_secret and not step.source:
+        raise UsageError(
+            f"the Secret {step.git_secret} is for the source, and no source is named",
+            "Credentials do not go where a ghost says: --source URL, or git config ghost.source"
+            " URL. (--ghost-secret is for the ghost repository.)",
+        )
     if step.run_as_user is not None and step.run_as_user < 0:
         raise UsageError(f"{step.run_as_user} is no user id")
     _check_labels(step)
