@@ -290,7 +290,7 @@ def container(extra: str) -> str:
         ([], JOB + "      volumes: [{name: git-ghost}]\n", 1, "has something called 'git-ghost'"),
         ([], JOB + "      volumes: [{name: git-ghost-tmp}]\n", 1, "called 'git-ghost-tmp'"),
         ([], JOB + "      initContainers: [{name: git-ghost}]\n", 1, "called 'git-ghost'"),
-        (["--git-secret", "one"], JOB, 2, "the Secret one is for the source, and no source is named"),
+        (["--git-secret", "one"], JOB, 2, "the Secret one is for the source"),
         (["--mount", "workspace"], JOB, 2, "'workspace' cannot be mounted at"),
         (["--mount", "/"], JOB, 2, "'/' cannot be mounted at"),
         (["--mount", "/a/../b"], JOB, 2, "'/a/../b' cannot be mounted at"),
