@@ -7,8 +7,6 @@ ssh read the secrets from private files: nothing secret is in an argument, a var
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 import re
 import shlex
@@ -315,11 +313,13 @@ def _check_key(key: bytes, path: str) -> None:
 
 
 def _is_encrypted(key: bytes) -> bool:
+    import binascii  # here, as few calls have a key
+
     if b"ENCRYPTED" in key:  # PEM and PKCS#8
         return True
     body = b"".join(line for line in key.split(b"\n") if not line.startswith(b"-----"))
     try:
-        raw = base64.b64decode(body)
+        raw = binascii.a2b_base64(body)
     except binascii.Error:
         return False
     magic = b"openssh-key-v1\0"
@@ -327,7 +327,7 @@ def _is_encrypted(key: bytes) -> bool:
 
 
 _WRAPPERS = (
-    "/usr/lib/{}-linux-gnu/libnss_wrapper.so",
+    "/usr/lib/*/libnss_wrapper.so",
     "/usr/lib64/libnss_wrapper.so",
     "/usr/lib/libnss_wrapper.so",
     "/usr/local/lib/libnss_wrapper.so",
@@ -340,6 +340,7 @@ def _account(place: str) -> list[str]:
     ssh refuses to work for a uid without an entry in the user data base. libnss_wrapper, where it
     is installed, shows it one.
     """
+    import glob
     import pwd
 
     uid, gid = os.getuid(), os.getgid()
@@ -349,8 +350,7 @@ def _account(place: str) -> list[str]:
         pass
     else:
         return []
-    candidates = (path.format(os.uname().machine) for path in _WRAPPERS)
-    library = next((path for path in candidates if os.path.exists(path)), None)
+    library = next((path for pattern in _WRAPPERS for path in glob.glob(pattern)), None)
     if library is None:
         raise GhostError(
             f"ssh does not work for uid {uid}, which /etc/passwd does not have",

@@ -303,7 +303,8 @@ _CAUSES = (  # the first that is found counts
         "The repository must be readable for pull, writable for push and delete.",
     ),
     _Cause(
-        r"cannot run (\S+): No such file or directory",
+        r"(?:cannot run |env: [‘']?|(?:\d|\bsh): )([^\s’':]+)[’']?:"
+        r" (?:No such file or directory|(?:command )?not found)",
         "there is no program '{0}', which git needs to reach",
         "Install it, or correct core.sshCommand or GIT_SSH_COMMAND.",
     ),
@@ -355,11 +356,16 @@ def explain(failure: GitFailed, url: str) -> GhostError:
     for cause in _CAUSES:
         if match := re.search(cause.said, said):
             text = cause.text.format(*match.groups())
-            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint, passing=cause.passing)
+            passing = cause.passing and not _REFUSED.search(said)
+            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint, passing=passing)
     return RemoteError(
         f"git could not talk to {shown}{_quoted(said)}",
         "Try `git ls-remote` with the same URL.",
     )
+
+
+_REFUSED = re.compile(r"returned error: 4(?!08|29)\d\d")
+"""What an http server has against the request itself, and will have again."""
 
 
 def _quoted(said: str) -> str:

@@ -185,6 +185,18 @@ def test_a_wrong_key_is_a_lack_of_access(ssh_pod: Pod, ssh_server: SshServer) ->
     assert not ssh_pod.report.exists()
 
 
+def test_a_missing_ssh_is_told(ssh_pod: Pod, ssh_server: SshServer) -> None:
+    secret = ssh_pod.mount("git", {"ssh-privatekey": ssh_server.key.read_text()})
+    tools = ssh_pod.sandbox.root / "bin"
+    tools.mkdir()
+    for name in ("git", "sh"):
+        found = shutil.which(name)
+        assert found
+        (tools / name).symlink_to(found)
+    result = ssh_pod.clone("--git-credentials", secret, env={"PATH": str(tools)})
+    assert "there is no program 'ssh'" in result.fails(7)
+
+
 @pytest.mark.parametrize("hosts", ["", "wrong"])
 def test_a_host_that_is_not_known_is_not_talked_to(
     ssh_pod: Pod, ssh_server: SshServer, hosts: str
@@ -392,6 +404,33 @@ def test_a_private_authority_is_trusted_for_its_server(
     secret = pod.mount("git", {**login, "ca.crt": authority})
     env = {"GIT_SSL_CAINFO": "/nowhere"}
     pod.cloned(pod.clone("--git-credentials", secret, env=env))
+
+
+# --- pull, where there is a clone already --------------------------------------------------------
+
+
+def test_a_pull_takes_the_credentials_for_its_remote(
+    http_pod: Pod, http_server: HttpServer
+) -> None:
+    secret = http_pod.mount("git", {"username": http_server.user, "password": http_server.password})
+    http_pod.clone("--git-credentials", secret).ok()
+    lab = http_pod.lab
+    lab.commit("Another base")
+    lab.push()
+    lab.write("foo", b"c\n")
+    http_pod.tree = lab.ghost("push").ok().split()[-1]
+    env = {"GIT_GHOST_REPO": lab.ghost_url}
+
+    def pull(*options: str) -> Result:
+        return http_pod.sandbox.ghost(
+            "pull", "-v", *options, "--force", http_pod.tree, cwd=http_pod.workspace, env=env
+        )
+
+    assert "could not read Username" in pull().fails(7)
+    http_pod.cloned(pull(f"--git-credentials={secret}"))
+    http_pod.cloned(pull(f"--ghost-credentials={secret}"))
+    http_pod.sandbox.git("remote", "remove", "origin", cwd=http_pod.workspace)
+    assert "Name the source" in pull(f"--git-credentials={secret}").fails(2)
 
 
 # --- what cannot be used -------------------------------------------------------------------------

@@ -125,7 +125,7 @@ def attempt(options: Options, work: Callable[[Options], T]) -> tuple[T, Finished
     if "umask" in given:
         os.umask(given["umask"])
     began = time.monotonic()
-    done = retry(lambda: work(options), seconds, tell=_tell)
+    done = retry(lambda: work(options), seconds, tell=lambda failed: _tell(failed, options))
     return done.result, Finished(done.attempts, time.monotonic() - began)
 
 
@@ -137,11 +137,14 @@ def _folder(given: dict[str, Any], name: str) -> str:
     return str(folder or "")
 
 
-def _tell(failed: Failed) -> None:
+def _tell(failed: Failed, options: Options) -> None:
+    from git_ghost.cli.progress import ProgressLine
     from git_ghost.model import redact_text
 
+    if isinstance(options.progress, ProgressLine):
+        options.progress.wipe()
     first, *rest = failed.error.message.splitlines()
-    detail = f" ({rest[-1].strip()})" if rest else ""
+    detail = f" ({rest[0].strip()})" if rest else ""
     tell("warning", redact_text(f"{first}{detail}; trying again in {failed.pause:.1f} s"))
 
 

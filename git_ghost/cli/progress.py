@@ -41,13 +41,19 @@ class ProgressLine:
             self._stream.write(f"\r{plain[: self._width() - 1]}\x1b[K")
             self._stream.flush()
 
+    def wipe(self) -> None:
+        """Make room for a line of somebody else's."""
+        with self._lock:
+            if self._shown:
+                self._shown = False
+                self._stream.write("\r\x1b[K")
+                self._stream.flush()
+
     def close(self) -> None:
         """Wipe the line; nothing is shown any more."""
         with self._lock:
             self._closed = True
-            if self._shown:
-                self._stream.write("\r\x1b[K")
-                self._stream.flush()
+        self.wipe()
 
     def _width(self) -> int:
         try:
