@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster
+from tests.support.cluster.real import ClusterUnavailable, OpenGitDaemon, RealCluster
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
 from tests.support.relay import Relay
 from tests.support.sandbox import Sandbox
+from tests.support.scene import Scene
 from tests.support.servers import (
     FileServer,
     GitDaemon,
@@ -25,7 +27,7 @@ from tests.support.ssh import SshServer
 
 NETWORK: dict[str, type[Server]] = {"git": GitDaemon, "ssh": SshServer, "http": HttpServer}
 SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NETWORK}
-_SLOW = {"git_server", "ssh_server", "http_server", "cluster"}
+_SLOW = {"git_server", "ssh_server", "http_server", "cluster", "any_scene"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -126,3 +128,31 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
     with closing(Cluster(tmp_path / "cluster")) as started:
         yield started
     print(started.log())  # noqa: T201 - pytest shows it with a failure
+
+
+@pytest.fixture
+def scene(sandbox: Sandbox, cluster: Cluster, git_server: Server) -> Iterator[Scene]:
+    """Return a laptop and the test cluster, whose pods reach the laptop's remotes."""
+    lab = Lab(sandbox, server=git_server)
+    with closing(Scene(lab, cluster, "busybox", "git-ghost:test")) as ready:
+        yield ready
+
+
+@pytest.fixture
+def any_scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
+    """Return the same with the kubeconfig's cluster, where `make test-cluster` wants that."""
+    if not os.environ.get("GIT_GHOST_TEST_CLUSTER"):
+        yield request.getfixturevalue("scene")
+        return
+    init_image = os.environ.get("GIT_GHOST_TEST_IMAGE")
+    if not init_image:
+        pytest.skip("GIT_GHOST_TEST_IMAGE does not name an image of git ghost")
+    try:
+        real = RealCluster()
+    except ClusterUnavailable as error:
+        pytest.skip(str(error))
+    with closing(real), _serving(OpenGitDaemon, tmp_path) as server:
+        lab = Lab(request.getfixturevalue("sandbox"), server=server)
+        image = os.environ.get("GIT_GHOST_TEST_BUSYBOX", "busybox")
+        with closing(Scene(lab, real, image, init_image)) as ready:
+            yield ready

@@ -20,6 +20,7 @@ import pytest
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN
 from tests.support.cluster.schema import decode
+from tests.support.manifests import FOREVER, job, pod
 from tests.support.sandbox import Result, Sandbox
 
 Kubectl = Callable[..., Result]
@@ -82,22 +83,6 @@ def client(cluster: Cluster) -> Iterator[Client]:
     client = Client(cluster)
     with contextlib.closing(client.connection):
         yield client
-
-
-def pod(name: str, script: str = "true", **spec: Any) -> Object:
-    """Return a pod with one container that runs a script."""
-    main = {"name": "main", "image": "busybox", "command": ["sh", "-c", script]}
-    main |= spec.pop("container", {})
-    meta = {"name": name, "labels": {"app": name}}
-    body = {"restartPolicy": "Never", "containers": [main], **spec}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": body}
-
-
-def job(name: str, script: str, **spec: Any) -> Object:
-    """Return a Job of such pods."""
-    template = {"spec": pod(name, script, **spec.pop("pod", {}))["spec"]}
-    body = {"backoffLimit": 0, "template": template, **spec}
-    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}, "spec": body}
 
 
 def ended(cluster: Cluster, name: str) -> Object:
@@ -312,9 +297,8 @@ def test_a_missing_volume_is_told_in_an_event_and_waited_for(cluster: Cluster) -
 
 
 def test_pods_are_evicted_killed_and_deleted_on_request(cluster: Cluster) -> None:
-    forever = "echo up; while :; do sleep 0.1; done"
     for name in ("evicted", "hungry", "deleted"):
-        cluster.create(pod(name, forever))
+        cluster.create(pod(name, FOREVER))
         cluster.wait_for(functools.partial(is_running, cluster, name))
     cluster.evict("evicted")
     status = ended(cluster, "evicted")
@@ -334,7 +318,7 @@ def test_a_job_replaces_failed_and_deleted_pods_until_its_limit(cluster: Cluster
     cluster.wait_for(lambda: "Failed" in conditions(cluster, "x"))
     assert conditions(cluster, "x")["Failed"] == "BackoffLimitExceeded"
     assert len(cluster.objects("Pod")) == 2
-    cluster.create(job("y", "while :; do sleep 0.1; done", backoffLimit=3))
+    cluster.create(job("y", FOREVER, backoffLimit=3))
     cluster.wait_for(lambda: len(running(cluster, "y")) == 1)
     (first,) = running(cluster, "y")
     cluster.delete("Pod", first)

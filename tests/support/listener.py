@@ -16,10 +16,12 @@ class Listener:
     The kernel queues connections from the first moment on, so nobody needs to wait for it.
     """
 
-    def __init__(self, handle: Callable[[socket.socket], None], port: int = 0) -> None:
+    def __init__(
+        self, handle: Callable[[socket.socket], None], port: int = 0, host: str = "127.0.0.1"
+    ) -> None:
         """Call `handle` with each connection, which `handle` has to close; port 0 is any port."""
         self._handle = handle
-        self._socket = socket.create_server(("127.0.0.1", port))
+        self._socket = socket.create_server((host, port))
         self.port: int = self._socket.getsockname()[1]
         self.connections = 0
         """How many connections were accepted so far."""

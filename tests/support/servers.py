@@ -122,12 +122,15 @@ class InetdServer(Server):
     else between choosing and listening, and connections can be counted.
     """
 
+    host = "127.0.0.1"
+    """Where it listens, and what its URLs say."""
+
     def __init__(self, directory: Path) -> None:
         """Listen; subclasses must be able to tell `command` by then."""
         super().__init__(directory)
         self._processes = Processes(self.log_file)
         self._connections: set[socket.socket] = set()
-        self._listener = Listener(self._handle)
+        self._listener = Listener(self._handle, host=self.host)
         self.port = self._listener.port
 
     @abstractmethod
@@ -167,4 +170,4 @@ class GitDaemon(InetdServer):
 
     def url(self, name: str, port: int | None = None) -> str:
         """Return the git:// URL."""
-        return f"git://127.0.0.1:{port or self.port}/{quote(name)}"
+        return f"git://{self.host}:{port or self.port}/{quote(name)}"

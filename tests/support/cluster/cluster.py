@@ -80,9 +80,10 @@ class Cluster:
         namespace = obj["metadata"].get("namespace", self.namespace) if kind.namespaced else ""
         return self.api.create(Target(kind, namespace, "", ""), obj, {}).object
 
-    def objects(self, kind: str, group: str | None = None) -> list[Object]:
-        """Return all objects of a kind, named as in kubectl, in the namespace."""
-        found = self.kinds.named(kind, group)
+    def objects(self, kind: str) -> list[Object]:
+        """Return all objects of a kind in the namespace; it is named as for kubectl."""
+        name, _, group = kind.partition(".")
+        found = self.kinds.named(name, group or None)
         return self.store.all(found, self.namespace if found.namespaced else "")
 
     def only(self, kind: str, name: str = "") -> Object:
@@ -132,7 +133,7 @@ class Cluster:
         def change(job: Object) -> None:
             job["spec"]["suspend"] = False
 
-        for job in self.objects("Job", "batch"):
+        for job in self.objects("jobs.batch"):
             self.change("Job", job["metadata"]["name"], change)
 
     @contextlib.contextmanager

@@ -222,14 +222,17 @@ class PodRun(threading.Thread):
                 self._waiting(container, "CreateContainerConfigError", str(error))
                 return False
             self._running[spec["name"]] = run
-            self.logs.setdefault(spec["name"], []).append(run.log)
+            logs = self.logs.setdefault(spec["name"], [])
+            container.restarts = len(logs)
+            logs.append(run.log)
             container.set("running", startedAt=run.started)
         return True
 
     def _back_off(self, container: ContainerState) -> None:
         name, seconds = container.spec["name"], "10s"
         self._publish()
-        container.restarts += 1
+        if not container.restarts:
+            return  # the first time at once
         message = f"back-off {seconds} restarting failed container={name}"
         self._waiting(container, "CrashLoopBackOff", message)
         if self._ending.wait(self._backoff):
