@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.podlab import PULL, PodLab
-from tests.support.podman import Podman, PodmanUnavailable
+from tests.support.podlab import PULL, PodLab, podman_or_skip
+from tests.support.podman import Podman
 from tests.support.sandbox import Sandbox
 from tests.support.servers import Server
 
@@ -18,12 +18,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def podman() -> Podman:
     """Return podman; skips where containers cannot run."""
-    try:
-        podman = Podman()
-        podman.base()
-    except PodmanUnavailable as error:
-        pytest.skip(str(error))
-    return podman
+    return podman_or_skip()
 
 
 @pytest.fixture

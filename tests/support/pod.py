@@ -69,8 +69,8 @@ class Pod:
         return int(self.podman.run("wait", self._container(name), seconds=120).ok())
 
     def kill(self, name: str) -> None:
-        """Kill a container's processes, which get no chance to tidy up."""
-        self.podman.run("kill", "--signal=KILL", self._container(name))
+        """Kill a container's processes, which get no chance to tidy up; they may have ended."""
+        self.podman.run("kill", "--signal=KILL", self._container(name), check=False)
 
     def started(self, name: str) -> bool:
         """Return whether a container has been started."""
@@ -153,7 +153,7 @@ class Pod:
         return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": played}
 
     def _place(self, mount: Mapping[str, Any]) -> Path:
-        place = self._volumes[mount["name"]] / mount.get("subPath", "")
+        place = self._volumes[mount["name"]] / str(mount.get("subPath", ""))
         if not place.exists():
             place.mkdir(mode=0o750)
         return place
@@ -161,7 +161,7 @@ class Pod:
     def _make_volume(self, volume: Object) -> Path:
         if "hostPath" in volume:
             return Path(volume["hostPath"]["path"])
-        path = self._directory / "volumes" / volume["name"]
+        path = self._directory / "volumes" / str(volume["name"])
         path.mkdir(parents=True)
         if "emptyDir" in volume:
             path.chmod(0o777)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 import yaml
 
 from tests.support.http import HttpServer
@@ -15,7 +16,7 @@ from tests.support.inside import entries
 from tests.support.lab import Lab
 from tests.support.oracle import Entry
 from tests.support.pod import Object, Pod
-from tests.support.podman import SOURCE, Podman
+from tests.support.podman import SOURCE, Podman, PodmanUnavailable
 from tests.support.sandbox import Sandbox
 from tests.support.servers import Server
 from tests.support.ssh import SshServer
@@ -45,6 +46,16 @@ spec:
   - name: checks
     hostPath: {{path: {tests}}}
 """
+
+
+def podman_or_skip() -> Podman:
+    """Return podman with its base image; skips the test where containers cannot run."""
+    try:
+        podman = Podman()
+        podman.base()
+    except PodmanUnavailable as error:
+        pytest.skip(str(error))
+    return podman
 
 
 class PodLab(Lab):

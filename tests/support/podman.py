@@ -190,8 +190,8 @@ class Podman:
             raise PodmanUnavailable(f"debootstrap failed: {why}")
         _make_slim(root)
         tar = subprocess.Popen(["tar", "-C", str(root), "-c", "."], stdout=subprocess.PIPE)
-        command = ("podman", "import", "--change", f"ENV PATH={_PATH}", "-", _BASE)
-        subprocess.run(command, env=self.env, stdin=tar.stdout, check=True, capture_output=True)
+        take = ("podman", "import", "--change", f"ENV PATH={_PATH}", "-", _BASE)
+        subprocess.run(take, env=self.env, stdin=tar.stdout, check=True, capture_output=True)
         assert tar.wait() == 0
 
     def _forget_older(self, name: str) -> None:
