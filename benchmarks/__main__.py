@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.harness import Bench, Report
+from benchmarks.image import image
 from benchmarks.inject import inject
 from benchmarks.memory import memory
 from benchmarks.programs import find_programs
@@ -32,6 +33,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "startup": startup,
     "snapshot": snapshot,
     "memory": memory,
+    "image": image,
     "inject": inject,
 }
 _WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-"))}
