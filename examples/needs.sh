@@ -75,7 +75,7 @@ need_pull() {
     done
     if [ -z "$(setting gitSecret)$(setting ghostSecret)" ]; then
         case $(setting repo GIT_GHOST_REPO) in
-        '' | http://* | https://*) ;;
+        '' | http://* | https://* | git://*) ;;
         *) lacks "no Secret is named with which pods get at the repositories by ssh" \
             "examples/README.md says how to make one; then: git config --global ghost.gitSecret NAME" ;;
         esac
