@@ -17,6 +17,7 @@ from benchmarks.memory import memory
 from benchmarks.programs import find_programs
 from benchmarks.push import push_local, push_ssh, sessions
 from benchmarks.rebuild import clone_ssh, pull_local, pull_ssh
+from benchmarks.run import run
 from benchmarks.snapshot import snapshot
 from benchmarks.startup import startup
 from benchmarks.tables import render
@@ -35,6 +36,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "memory": memory,
     "image": image,
     "inject": inject,
+    "run": run,
 }
 _WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-"))}
 

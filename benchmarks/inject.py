@@ -31,8 +31,8 @@ def inject(bench: Bench) -> Report:
         small = "git ghost inject, one document"
 
         def injecting(name: str, file: Path) -> Contender:
-            command = (*bench.programs.ours, "inject", "-f", file, *_FLAGS, _BASE, _HASH)
-            return Contender(name, lambda: sandbox.run(*command).ok())
+            command: tuple[str | Path, ...] = (*bench.programs.ours, "inject", "-f", file)
+            return Contender(name, lambda: sandbox.run(*command, *_FLAGS, _BASE, _HASH).ok())
 
         def python(name: str, *arguments: str | Path) -> Contender:
             return Contender(name, lambda: sandbox.run(sys.executable, *arguments).ok())
