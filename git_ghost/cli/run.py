@@ -251,7 +251,7 @@ def _tell_end(ran: Ran, cluster: Access, manner: Manner) -> None:
         complain(clean(f"{ran.text}; exit code {ran.code}{whose}"))
     elif ran.text and not quiet():
         say(clean(ran.text))
-    if quiet() or not ran.names or manner.dry_run != "none":
+    if quiet() or not ran.names or ran.gone or manner.dry_run != "none":
         return
     if ran.removed:
         say(f"deleted {', '.join(ran.removed)}")

@@ -114,6 +114,7 @@ class View:
         one = event.object
         where = f" in namespace {one.namespace}" if one.namespace else ""
         did = "is there already" if one.reused else "created"
+        did = "would be created" if event.dry_run and not one.reused else did
         self._say(f"{one.shown} {did}{where}")
         for text in one.warnings:
             self._make_room()

@@ -80,6 +80,7 @@ class Answer(NamedTuple):
 def explain(answer: Answer, doing: str, server: str) -> GhostError:
     """The error for ``answer``; ``doing`` is what was tried: ``cannot create job train``."""
     code, said = answer.code, answer.message.rstrip(".")
+    doing = _shortened(doing)
     if code == 401:
         return Denied(
             f"{doing}: {server} does not know the credentials of this kubeconfig",
@@ -182,8 +183,17 @@ def _bad_request(said: str, doing: str) -> GhostError:
 
 def _causes(answer: Answer) -> str:
     """The fields that are wrong, one after the other; the whole message when none is named."""
-    named = [f"{field}: {why}" if field else why for field, why in answer.causes if why]
+    named = [
+        f"{field}: {_shortened(why)}" if field else _shortened(why)
+        for field, why in answer.causes
+        if why
+    ]
     return "; ".join(dict.fromkeys(named)) or answer.message
+
+
+def _shortened(text: str) -> str:
+    """``text`` without the middle of words that are too long to be read."""
+    return re.sub(r"([^\s\"]{60})[^\s\"]{30,}([^\s\"]{8})", r"\1…\2", text)
 
 
 def explain_connection(error: BaseException, doing: str, server: str) -> GhostError:
@@ -207,6 +217,8 @@ def explain_connection(error: BaseException, doing: str, server: str) -> GhostEr
             f"{doing}: the name of {server} cannot be resolved",
             "Is the network (VPN) up, and the kubeconfig's context the right one?",
         )
+    if names & {"ProtocolError", "IncompleteRead", "InvalidChunkLength", "RemoteDisconnected"}:
+        return Unreachable(f"{doing}: the connection to {server} broke off", _LATER)
     if names & {"ConnectTimeoutError", "ReadTimeoutError", "TimeoutError"}:
         return Unreachable(f"{doing}: {server} does not answer", "Is the network (VPN) up?")
     return Unreachable(

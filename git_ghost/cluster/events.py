@@ -12,6 +12,8 @@ class Created(NamedTuple):
     """An object is in the cluster now."""
 
     object: Object
+    dry_run: bool = False
+    """Whether the server would have created it."""
 
 
 class Waiting(NamedTuple):

@@ -59,6 +59,8 @@ class Outcome(NamedTuple):
     pod: str = ""
     container: str = ""
     """What the exit code comes from."""
+    gone: bool = False
+    """Whether somebody deleted it."""
 
 
 class _Message(NamedTuple):
@@ -241,7 +243,7 @@ class Follower:
             data = None if message.kind == "DELETED" else message.data
         if data is None:
             shown = self._workloads[uid].shown
-            self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted"))
+            self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted", gone=True))
             return
         was = workloads.queued(self._latest[uid])
         self._latest[uid] = data
@@ -321,7 +323,7 @@ class Follower:
             self._waited_since = time.monotonic()
             return "queued (the pod is gated)"
         if self._tracker.started:
-            return _running(going)
+            return ""
         if not self._tracker.known:
             return "waiting for a pod"
         return pods.what_is_waited_for(going[-1].data) if going else "waiting for a pod"
@@ -388,6 +390,10 @@ class Follower:
                 self._hear_log(message)
                 for log in self._logs.values():
                     log.over()
+        for uid, container in self._live:
+            name = self._tracker.known[uid].name
+            text = f"the end of the log of container {container} could not be read"
+            self._listen(events.Trouble(f"pod {name}", text))
 
 
 def _first(ends: Mapping[str, Outcome]) -> Outcome:
@@ -398,10 +404,3 @@ def _stays_ended(pod: Mapping[str, Any]) -> bool:
     """Whether a container of the pod that has ended is not started again."""
     policy = (pod.get("spec") or {}).get("restartPolicy")
     return policy == "Never" or pods.is_over(pod) or pods.is_going(pod)
-
-
-def _running(going: Sequence[Tracked]) -> str:
-    running = [pod for pod in going if pods.phase_of(pod.data) == "Running"]
-    if len(running) == 1:
-        return f"pod {running[0].name} runs"
-    return f"{len(running)} pods run" if running else "waiting for the end"

@@ -24,21 +24,51 @@ class Found(NamedTuple):
     context: str
 
 
-def load(access: Access, configuration: Any) -> Found:
-    """Fill the client's ``configuration``; GhostError when there is nothing to fill it from."""
-    paths = access.kubeconfig or access.environ.get("KUBECONFIG", "")
+def check(access: Access) -> None:
+    """Raise UsageError or GhostError when there is nothing to connect by; costs next to nothing."""
+    paths = _paths(access)
     if access.kubeconfig and not os.path.isfile(os.path.expanduser(access.kubeconfig)):
         raise UsageError(f"there is no kubeconfig {access.kubeconfig}")
-    paths = paths or os.path.join("~", ".kube", "config")
-    there = [path for path in map(os.path.expanduser, paths.split(os.pathsep)) if path]
-    if any(os.path.exists(path) for path in there):
-        return _load_files(os.pathsep.join(there), access, configuration)
+    if _there(paths):
+        return
     if access.context:
         raise UsageError(
             f"there is no context {access.context}: there is no kubeconfig ({paths})",
             "Name the file with --kubeconfig or KUBECONFIG.",
         )
+    if not (os.environ.get("KUBERNETES_SERVICE_HOST") and os.path.exists(f"{ACCOUNT}/token")):
+        raise _nothing_configured(paths)
+
+
+def load(access: Access, configuration: Any) -> Found:
+    """Fill the client's ``configuration``; GhostError when there is nothing to fill it from."""
+    check(access)
+    paths = _paths(access)
+    if there := _there(paths):
+        return _load_files(os.pathsep.join(there), access, configuration)
     return _load_account(access, configuration, paths)
+
+
+def _paths(access: Access) -> str:
+    return (
+        access.kubeconfig
+        or access.environ.get("KUBECONFIG", "")
+        or os.path.join("~", ".kube", "config")
+    )
+
+
+def _there(paths: str) -> list[str]:
+    every = [os.path.expanduser(path) for path in paths.split(os.pathsep) if path]
+    return [path for path in every if os.path.exists(path)]
+
+
+def _nothing_configured(paths: str) -> GhostError:
+    return GhostError(
+        f"no cluster is configured: there is no kubeconfig ({paths}), and this is no pod with a"
+        " service account",
+        "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether kubectl"
+        " knows one.",
+    )
 
 
 def _load_files(paths: str, access: Access, configuration: Any) -> Found:
@@ -57,7 +87,7 @@ def _load_files(paths: str, access: Access, configuration: Any) -> Found:
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
     except ConfigException as e:
         raise GhostError(f"the kubeconfig {paths} cannot be used: {e}") from e
-    except OSError:
+    except (GhostError, OSError):
         raise
     except Exception as e:  # a file that is no YAML, or YAML of another shape
         what = str(e).partition("\n")[0] or type(e).__name__
@@ -97,12 +127,7 @@ def _load_account(access: Access, configuration: Any, paths: str) -> Found:
     try:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException as e:
-        raise GhostError(
-            f"no cluster is configured: there is no kubeconfig ({paths}), and this is no pod with a"
-            " service account",
-            "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether"
-            " kubectl knows one.",
-        ) from e
+        raise _nothing_configured(paths) from e
     own = ""
     with contextlib.suppress(OSError), open(f"{ACCOUNT}/namespace", encoding="utf-8") as file:
         own = file.read().strip()

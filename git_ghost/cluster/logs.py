@@ -18,8 +18,9 @@ SILENCE_SECONDS = 300.0
 """A log may well be silent; after this time it is asked for anew, lest the connection be dead."""
 LONG_LINE = 1 << 16
 """Bytes of a line that has no end yet that are kept back."""
-LAST_TRIES = 6
-"""How often the rest of a log is asked for once its container has ended."""
+LAST_TRIES, LAST_PAUSE = 20, 1.0
+"""How often, and with how many seconds between, a log is asked for without anything new coming,
+once its container has ended."""
 
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|[+-]\d\d:\d\d)")
 
@@ -52,6 +53,11 @@ class Position:
         self._skipping = bool(self._stamp)
         self._skip_same = self._same
 
+    def begin_anew(self) -> None:
+        """The container was started again: its stamps go on, but bytes are counted from none."""
+        if not self._stamped:
+            self._delivered = 0
+
     def take(self, chunk: bytes) -> bytes:
         """What of ``chunk`` is new, without stamps; an unfinished line is kept back."""
         data = self._rest + chunk
@@ -81,7 +87,7 @@ class Position:
             return b""
         if self._stamped is None:
             self._stamped = _STAMP.match(rest) is not None
-        return self._begun(rest) if self._stamped else self._unstamped(rest)
+        return self._line(rest) or b"" if self._stamped else self._unstamped(rest)
 
     def _unstamped(self, data: bytes) -> bytes:
         """From a server that knows no stamps: the whole log is like one line."""
@@ -176,6 +182,7 @@ class Log:
         self._stop = threading.Event()
         self._news = threading.Event()
         self._position = Position()
+        self._progress = False
         self._stream: Stream | None = None
         self._restarts = 0
         self._followed = 0
@@ -223,16 +230,16 @@ class Log:
         pause, tries = Pause(), LAST_TRIES
         while not self._stop.is_set():
             self._news.clear()
+            self._progress = False
             complete = self._over.is_set()  # known before, so that nothing is missed between
             try:
                 if self._restarts > self._followed:
                     self._read_rest_of_previous()
-                if self._read():
-                    pause.reset()
+                self._read()
                 if complete:
                     return True
             except Unreachable:
-                tries -= complete
+                tries = LAST_TRIES if self._progress else tries - complete
                 if not tries:
                     raise
             except Refused as e:
@@ -240,7 +247,12 @@ class Log:
                     return True  # the pod is gone, and its log with it
                 if e.status != 400:  # 400: the container is not there yet
                     raise
-            pause.wait(self._stop if complete else self._news)
+            if self._progress:
+                pause.reset()
+            if complete:
+                self._stop.wait(Pause.FIRST if self._progress else LAST_PAUSE)
+            else:
+                pause.wait(self._news)
         return False
 
     def _read_rest_of_previous(self) -> None:
@@ -249,26 +261,24 @@ class Log:
         with contextlib.suppress(Refused):  # it is not kept
             self._read(previous=True)
         self._finish()
-        self._position = Position()
+        self._position.begin_anew()
 
-    def _read(self, *, previous: bool = False) -> bool:
-        """Deliver what one request gives; whether that was anything."""
+    def _read(self, *, previous: bool = False) -> None:
+        """Deliver what one request gives."""
         position = self._position
         position.resume()
         query = [("container", self._container), ("timestamps", "true")]
         query.append(("previous", "true") if previous else ("follow", "true"))
         if since := position.since():
             query.append(("sinceTime", since))
-        anything = False
         with self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream:
             self._stream = stream
             try:
                 for chunk in stream.chunks():
                     if self._stop.is_set():
-                        return anything
+                        return
                     if new := position.take(chunk):
-                        anything = True
+                        self._progress = True
                         self._deliver(new)
             finally:
                 self._stream = None
-        return anything

@@ -155,7 +155,8 @@ def problems(pod: Mapping[str, Any]) -> Iterator[Problem]:
     status = pod.get("status") or {}
     scheduled = condition(pod, "PodScheduled") or {}
     if scheduled.get("reason") == "Unschedulable" and scheduled.get("status") == "False":
-        text = str(scheduled.get("message") or "no node fits").rstrip(".")
+        text = str(scheduled.get("message") or "no node fits").partition(" preemption: ")[0]
+        text = text.rstrip(".")
         yield Problem(f"unschedulable {_without_counts(text)}", f"no node can take it yet: {text}")
     named = images(pod)
     for state in states(pod):

@@ -168,7 +168,7 @@ class Tracker:
         """Whether a line of a log has to say whose it is."""
         if self._choice.prefix is not None:
             return self._choice.prefix
-        if self._several or len(self.known) > 1:
+        if self._several:
             return True
         names = self._choice.containers
         if not names and self.known:
@@ -179,7 +179,7 @@ class Tracker:
         for problem in pods.problems(pod.data):
             where = f"pod {pod.name}"
             if problem.hopeless:
-                self.hopeless = self.hopeless or f"{where}: {problem.text}"
+                self.hopeless = self.hopeless or f"{where} will not get any further"
             if not pod.once(problem.key):
                 continue
             log = b""

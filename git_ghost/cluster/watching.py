@@ -64,6 +64,7 @@ class Watcher:
         self._tell = tell
         self._doing = f"cannot watch {resource.plural}"
         self._version = ""
+        self._heard = False
         self._stop = threading.Event()
         self._stream: Stream | None = None
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"watch-{self._path}")
@@ -79,26 +80,32 @@ class Watcher:
             stream.stop()
 
     def _run(self) -> None:
-        pause = Pause()
+        pause, failures = Pause(), 0
         while not self._stop.is_set():
-            began = time.monotonic()
+            began, self._heard = time.monotonic(), False
             try:
                 if not self._version:
                     self._list()
+                    self._heard = True
                 self._watch()
+                failures = 0
                 if time.monotonic() - began > 1:
                     pause.reset()
             except GhostError as e:
                 if self._stop.is_set():
                     return
+                failures = 0 if self._heard else failures + 1
                 if getattr(e, "status", 0) == _GONE:
                     self._version = ""
-                    pause.reset()
-                elif isinstance(e, Unreachable):
-                    self._tell("LOST", e)
-                else:
+                elif not isinstance(e, Unreachable):
                     self._tell("FAILED", e)
                     return
+                elif self._heard:
+                    pause.reset()
+                else:  # what we were to hear next may be what breaks the connection
+                    self._version = ""
+                if failures > 1:
+                    self._tell("LOST", e)
             if pause.wait(self._stop):
                 return
 
@@ -148,11 +155,10 @@ class Watcher:
             raise Unreachable(f"{self._doing}: the server's words were cut off") from e
         if kind == "ERROR":
             answer = Answer.of(data)
-            error = explain(answer, self._doing, self._client.server)
-            if answer.code in (_GONE, 504) or answer.reason in ("Expired", "Gone", "Timeout"):
-                self._version = "" if answer.code != 504 else self._version
-                raise Unreachable(error.message, error.hint, _GONE)
-            raise error
+            if answer.code != _GONE and answer.code < 500:
+                raise explain(answer, self._doing, self._client.server)
+            raise Unreachable(f"{self._doing}: {answer.message}", status=answer.code)
+        self._heard = True
         version = str((data.get("metadata") or {}).get("resourceVersion") or "")
         if kind != "BOOKMARK":
             self._tell(kind, data)

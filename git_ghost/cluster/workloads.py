@@ -37,9 +37,26 @@ def expects_several(data: Mapping[str, Any]) -> bool:
     if kind == "Job" and group == "batch":
         many = max(_number(spec.get("parallelism"), 1), _number(spec.get("completions"), 1))
         return many > 1
+    if kind == "Workflow":
+        return not _is_one_pod(spec)
+    if group == "kubeflow.org":
+        return _replicas(spec) > 1
     if kind in ("Deployment", "StatefulSet", "ReplicaSet") and group == "apps":
         return _number(spec.get("replicas"), 1) > 1
     return True
+
+
+def _is_one_pod(spec: Mapping[str, Any]) -> bool:
+    """Whether an Argo workflow begins and ends with a single container."""
+    templates = {str(one.get("name")): one for one in spec.get("templates") or ()}
+    first = templates.get(str(spec.get("entrypoint")), {})
+    return bool(first.get("container") or first.get("script")) and not spec.get("onExit")
+
+
+def _replicas(spec: Mapping[str, Any]) -> int:
+    """The pods of a Kubeflow job."""
+    groups = [value for key, value in spec.items() if key.endswith("ReplicaSpecs")]
+    return sum(_number(one.get("replicas"), 1) for each in groups for one in each.values())
 
 
 def _number(value: object, default: int) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from git_ghost import manifest
-from git_ghost.cluster import create, events, workloads
+from git_ghost.cluster import create, events, kubeconfig, workloads
 from git_ghost.cluster.client import Access, Client, connect
 from git_ghost.cluster.create import Created, Planned
 from git_ghost.cluster.follow import Follower, Limits, Outcome
@@ -100,6 +100,8 @@ class Ran:
     notices: tuple[Notice, ...] = ()
     removed: tuple[str, ...] = ()
     """What was deleted at the end."""
+    gone: bool = False
+    """Whether somebody else deleted it."""
 
 
 @dataclass
@@ -136,6 +138,7 @@ def run(
     connecting = None
     if not offline:
         _check_installed()
+        kubeconfig.check(access)
         connecting = Background(lambda: connect(access))
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
@@ -282,7 +285,7 @@ def _run(
         so_far.run,
     )
     for one in created:
-        listen(events.Created(one))
+        listen(events.Created(one, dry))
     followed = [one for one in created if one.has_pods and workloads.has_pods_now(one.resource)]
     if dry or manner.detach or not followed:
         return ran
@@ -302,6 +305,7 @@ def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
         pod=outcome.pod,
         container=outcome.container,
         removed=removed,
+        gone=outcome.gone,
     )
 
 
