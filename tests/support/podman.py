@@ -204,8 +204,10 @@ class Podman:
 
 def _make_slim(root: Path) -> None:
     """Leave out what Debian's slim image leaves out, here and in what is installed later."""
-    rules = [f"path-exclude /usr/share/{name}/*\n" for name in _EXCLUDED]
+    rules = ["force-unsafe-io\n", *(f"path-exclude /usr/share/{name}/*\n" for name in _EXCLUDED)]
     (root / "etc/dpkg/dpkg.cfg.d/slim").write_text("".join(rules), encoding="ascii")
+    fewer = 'Acquire::Languages "none";\n'
+    (root / "etc/apt/apt.conf.d/slim").write_text(fewer, encoding="ascii")
     emptied = [f"usr/share/{name}" for name in _EXCLUDED]
     for name in (*emptied, "var/cache/apt", "var/lib/apt/lists", "var/log"):
         shutil.rmtree(root / name, ignore_errors=True)
