@@ -12,6 +12,7 @@ import yaml
 
 from git_ghost import Options, inject, uninject
 from git_ghost.errors import UsageError
+from git_ghost.manifest import Code, code_of
 from tests.support.lab import Lab
 from tests.support.sandbox import Result, Sandbox
 
@@ -194,6 +195,13 @@ def test_credentials_in_urls_stay_out_of_the_manifest_and_that_is_said(box: Sand
     assert "put them into a Secret and name it with --git-secret" in done.err
 
 
+def test_an_expression_without_a_value_is_no_code() -> None:
+    annotations = {"git-ghost.io/hash": "{{workflow.parameters.ghost}}"}
+    assert code_of({"metadata": {"annotations": annotations}}) is None
+    assert code_of({"metadata": {"annotations": {"git-ghost.io/hash": HASH}}}) == Code(HASH)
+    assert code_of({}) is None
+
+
 # --- choices -------------------------------------------------------------------------------------
 
 CHOICES: list[tuple[list[str], str, str, list[str]]] = [
@@ -268,6 +276,11 @@ def test_only_the_named_template_of_a_workflow_gets_the_pull(box: Sandbox) -> No
         if any(c["name"] == "git-ghost" for c in each.get("initContainers", ()))
     ]
     assert with_pull == ["train"]
+    labelled = yaml.safe_load(
+        run(box, HASH, "--template", "train", "-l", "a=b", text=workflow).ok()
+    )
+    of_all = [each.get("metadata", {}).get("labels") for each in labelled["spec"]["templates"]]
+    assert of_all == [None, {"a": "b"}, {"app": "train", "a": "b"}, {"a": "b"}, None]
     said = run(box, HASH, "--template", "nope", text=workflow).fails(1)
     assert "workflow/train- has no template 'nope'" in said
     assert "prepare, train" in said

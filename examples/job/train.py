@@ -1,4 +1,3 @@
-# ruff: noqa: S311, T201 - it prints, and its chance is no secret
 """A model small enough for an example: y = w * x + b, fitted by gradient descent.
 
 Change a line, do not commit, run it in the cluster.

@@ -12,6 +12,7 @@ from git_ghost.manifest.edits import Edits, Path, undo
 from git_ghost.manifest.kinds import ARGO, PodTemplate, group, items, pod_templates
 from git_ghost.manifest.reading import Document, ManifestError, Object
 from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step
+from git_ghost.model import is_oid
 
 _ANNOTATIONS: Path = ("metadata", "annotations")
 
@@ -51,10 +52,15 @@ def _inject_one(document: Document, step: Step) -> None:
             f" {document.kind}",
             "Give the hash itself.",
         )
-    for template in templates:
+    for template in pod_templates(document):
         edits = Edits(template.owner)
-        _annotate(edits, step, step.facts)
-        _add(document, edits, template, step)
+        if template in templates:
+            _annotate(edits, step, step.facts)
+            _add(document, edits, template, step)
+        elif step.labels or step.annotations:  # they are for all pods of the object
+            _annotate(edits, step, {})
+        else:
+            continue
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
     if all(template.owner is not document.data for template in templates):
         edits = Edits(document.data)
@@ -241,10 +247,13 @@ def _noted(value: Any) -> Iterator[Object]:
 
 
 def code_of(data: Object) -> Code | None:
-    """The code an object runs, by its annotations; None where nothing was injected."""
+    """The code an object runs, by its annotations; None where nothing was injected.
+
+    A workflow's expression that nobody has put a value for yet is no hash.
+    """
     metadata = data.get("metadata") or {}
     found = metadata.get("annotations") or {}
-    if not found.get(f"{PREFIX}hash"):
+    if not is_oid(found.get(f"{PREFIX}hash", "")):
         return None
     values = {field: found.get(PREFIX + field, "") for field in Code._fields}
     return Code(**{key: value for key, value in values.items() if value})
