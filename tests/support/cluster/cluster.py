@@ -94,7 +94,8 @@ class Cluster:
 
     def change(self, kind: str, name: str, change: Callable[[Object], None]) -> Object:
         """Let `change` alter an object in place."""
-        return self.store.update(self.kinds.named(kind), self.namespace, name, change)
+        found = self.kinds.named(kind)
+        return self.store.update(found, self.namespace if found.namespaced else "", name, change)
 
     def delete(self, kind: str, name: str, **options: Any) -> None:
         """Delete an object, with DeleteOptions."""

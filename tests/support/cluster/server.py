@@ -124,7 +124,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         try:
-            self._wait()
             self._answer()
         except ApiError as error:
             self._refuse(error)
@@ -220,6 +219,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         agent = self.headers.get("User-Agent", "")
         path = "/" + "/".join(parts)
         self.owner.seen.append(Seen(self.command, path, verb, resource, query, body, agent))
+        self._wait()
 
     def _fail_on_request(self, verb: str, target: Target) -> None:
         asked = "log" if target.sub == "log" else verb
