@@ -127,7 +127,7 @@ def test_the_documented_trailers_are_those_that_are_written() -> None:
 
 
 def test_the_readme_speaks_of_settings_that_are_read() -> None:
-    sources = ("config.py", "ssh.py")
+    sources = ("config.py", "ssh.py", "sync/injecting.py")
     config = "".join((ROOT / "git_ghost" / name).read_text() for name in sources).lower()
     for name in re.findall(r"`ghost\.(\w+)`", README):
         assert name.lower() in config

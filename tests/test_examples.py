@@ -304,7 +304,7 @@ def check_options(command: str, words: list[str]) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_every_option_that_a_page_names_exists(page: Path) -> None:
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
-    known = {"-h", "--buildkit", "--global", "--from-file"}  # of run.sh, git, kubectl
+    known = {"-h", "--buildkit", "--global", "--from-file", "--build-arg"}  # of run.sh, git, …
     known = known.union(*map(options, ("inject", "run", "code", "clone")))
     for span in re.findall(r"`([^`]+)`", text):
         if span.startswith(("argo", "COPY", "kubectl")) or "…" in span:
