@@ -43,6 +43,10 @@ test: $(STAMP) ## all tests, and that they reach 90 % of the lines
 test-quick: $(STAMP) ## the tests that take a minute or two together
 	$(BIN)/pytest -n $(JOBS) -m "not slow" $(ARGS)
 
+.PHONY: test-cluster
+test-cluster: $(STAMP) ## run and code against the kubeconfig's own cluster: see CONTRIBUTING.md
+	GIT_GHOST_TEST_CLUSTER=1 $(BIN)/pytest tests/test_run.py tests/test_code.py $(ARGS)
+
 .PHONY: lint
 lint: $(STAMP) ## style, format, and who may import whom
 	$(BIN)/ruff check

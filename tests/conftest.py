@@ -148,7 +148,7 @@ def any_scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]
     if not init_image:
         pytest.skip("GIT_GHOST_TEST_IMAGE does not name an image of git ghost")
     try:
-        real = RealCluster()
+        real = RealCluster(tmp_path)
     except ClusterUnavailable as error:
         pytest.skip(str(error))
     with closing(real), _serving(OpenGitDaemon, tmp_path) as server:

@@ -34,7 +34,7 @@ class Controllers(threading.Thread):
         self._owned = Owned(api)
         self._looks = [
             self._collect_garbage,
-            self._end_namespaces,
+            self._keep_namespaces,
             JobController(self._owned, backoff).look,
             WorkflowController(self._owned).look,
             ReplicaController(self._owned).look,
@@ -81,18 +81,27 @@ class Controllers(threading.Thread):
             if not mine:
                 self._remove(obj)
 
-    def _end_namespaces(self) -> None:
+    def _keep_namespaces(self) -> None:
         namespaces = self._api.kinds.named("Namespace")
         for namespace in self._api.store.all(namespaces):
-            if "deletionTimestamp" not in namespace["metadata"]:
-                continue
             name = namespace["metadata"]["name"]
+            if "deletionTimestamp" not in namespace["metadata"]:
+                self._furnish(name)
+                continue
             kinds = [kind for kind in self._api.kinds.all() if kind.namespaced]
             inside = [o for kind in kinds for o in self._api.store.all(kind, name)]
             for obj in inside:
                 self._let_go(obj)
             if not inside:
                 self._api.store.remove(namespaces, "", name)
+
+    def _furnish(self, namespace: str) -> None:
+        """Give a new namespace what it has to have."""
+        kind = self._api.kinds.named("ServiceAccount")
+        if self._api.store.find(kind, namespace, "default") is None:
+            head = {"apiVersion": "v1", "kind": "ServiceAccount"}
+            account = {**head, "metadata": {"name": "default", "namespace": namespace}}
+            self._api.store.create(kind, account)
 
     def _let_go(self, obj: Object) -> None:
         if obj["kind"] == "Pod":

@@ -26,17 +26,24 @@ class ClusterUnavailable(Exception):
 class RealCluster:
     """A namespace of a real cluster, from construction to `close`."""
 
-    def __init__(self) -> None:
-        """Make the namespace.
+    def __init__(self, root: Path) -> None:
+        """Make the namespace; keep a copy of the kubeconfig's current context in `root`.
 
         Raises:
             ClusterUnavailable: kubectl is missing, or may not do that.
 
         """
         self.namespace = f"git-ghost-test-{secrets.token_hex(3)}"
-        self.kubeconfig = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube/config"))
+        self.kubeconfig = root / "kubeconfig"
+        view = ["config", "view", "--raw", "--minify", "--flatten"]
         try:
-            self._kubectl("create", "namespace", self.namespace)
+            config = _kubectl(*view)
+            self.kubeconfig.touch(mode=0o600)
+            self.kubeconfig.write_text(config, encoding="utf-8")
+            here = ["--kubeconfig", str(self.kubeconfig), "config", "set-context", "--current"]
+            _kubectl(*here, f"--namespace={self.namespace}")
+            meta = {"name": self.namespace}
+            self.create({"apiVersion": "v1", "kind": "Namespace", "metadata": meta})
         except (OSError, subprocess.CalledProcessError) as error:
             said = getattr(error, "stderr", "") or error
             raise ClusterUnavailable(f"cannot make a namespace: {said}") from None
@@ -82,13 +89,18 @@ class RealCluster:
             time.sleep(_SLICE)  # nobody notifies
 
     def _kubectl(self, *args: str, stdin: str = "") -> str:
-        command = ["kubectl", "--kubeconfig", str(self.kubeconfig), "-n", self.namespace, *args]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=True)
-        return done.stdout
+        where = ["--kubeconfig", str(self.kubeconfig), "-n", self.namespace]
+        return _kubectl(*where, *args, stdin=stdin)
+
+
+def _kubectl(*args: str, stdin: str = "") -> str:
+    command = ["kubectl", *args]
+    done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=True)
+    return done.stdout
 
 
 def own_address() -> str:
-    """Return the address at which pods reach this machine: that of its way to the world."""
+    """Return the address of this machine that pods reach: that of its way to the world."""
     if given := os.environ.get("GIT_GHOST_TEST_HOST"):
         return given
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
