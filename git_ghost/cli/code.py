@@ -33,7 +33,7 @@ def command(
 
     Printed is the hash of the ghost, as `git ghost pull` takes it; base, repositories and where
     this is written are told on stderr. TYPE is what kubectl takes: job, pod, workflow, wf, deploy,
-    pytorchjob.kubeflow.org, … An object that does not say so itself is asked through its pods and
+    pytorchjob.kubeflow.org and the like. An object that does not say so itself is asked through its pods and
     its owners.
 
     \b

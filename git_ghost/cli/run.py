@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    "run", cls=GhostCommand, forms=["-f FILE [-- COMMAND…]", "--image IMAGE -- COMMAND…"]
+    "run", cls=GhostCommand, forms=["-f FILE [-- COMMAND...]", "--image IMAGE -- COMMAND..."]
 )
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.option(

@@ -70,9 +70,15 @@ class Client:
         self._call("DELETE", path, (), body, doing)
 
     def _call(
-        self, method: str, path: str, query: Query, body: Mapping[str, Any] | None, doing: str
+        self,
+        method: str,
+        path: str,
+        query: Query,
+        body: Mapping[str, Any] | None,
+        doing: str,
+        tries: int = BUSY_TRIES,
     ) -> Reply:
-        with self._request(method, path, query, body, doing, READ_SECONDS) as response:
+        with self._request(method, path, query, body, doing, READ_SECONDS, tries) as response:
             with _explained(doing, self.server):
                 raw = response.read()
             warnings = tuple(_warnings(response.headers))
@@ -97,10 +103,11 @@ class Client:
         body: Mapping[str, Any] | None,
         doing: str,
         silence: float,
+        tries: int = BUSY_TRIES,
     ) -> Iterator[Any]:
         from kubernetes.client.exceptions import ApiException
 
-        for again in range(BUSY_TRIES, -1, -1):
+        for again in range(tries, -1, -1):
             try:
                 with _explained(doing, self.server):
                     response = self._dynamic.request(
@@ -124,6 +131,12 @@ class Client:
             response.close()  # what is left of it must not reach the next request
             raise
         response.release_conn()
+
+    def warm_up(self) -> Client:
+        """Open a connection ahead, so that the first request need not wait for it; never fails."""
+        with contextlib.suppress(GhostError):
+            self._call("GET", "/version", (), None, "cannot ask for the version", tries=0)
+        return self
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """How the server serves a kind: one request for those that are not known beforehand.

@@ -66,8 +66,8 @@ def _nothing_configured(paths: str) -> GhostError:
     return GhostError(
         f"no cluster is configured: there is no kubeconfig ({paths}), and this is no pod with a"
         " service account",
-        "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether kubectl"
-        " knows one.",
+        "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether"
+        " kubectl knows one.",
     )
 
 

@@ -42,6 +42,8 @@ class Position:
         self._stamped: bool | None = None
         self._skipping = False
         self._skip_same = 0
+        self._spans: list[list[bytes]] = []
+        self._begins_span = True
 
     def since(self) -> str:
         """``sinceTime`` for the next request; empty: from the beginning."""
@@ -52,11 +54,26 @@ class Position:
         self._rest, self._in_line, self._seen = b"", False, 0
         self._skipping = bool(self._stamp)
         self._skip_same = self._same
+        self._begins_span = True
+
+    def unseen(self, line: bytes) -> bytes | None:
+        """The text of a line of the container's run before this one, unless it was delivered.
+
+        What one request delivered has no gaps; between requests there are some, as the container
+        may have been started again before the end of its log was read.
+        """
+        stamp, _, text = line.partition(b" ")
+        if not _STAMP.fullmatch(stamp):
+            return None
+        key = _key(stamp)
+        known = any(_key(first) <= key <= _key(last) for first, last in self._spans)
+        return None if known else text
 
     def begin_anew(self) -> None:
         """The container was started again: its stamps go on, but bytes are counted from none."""
         if not self._stamped:
             self._delivered = 0
+        self._spans = self._spans[-1:]
 
     def take(self, chunk: bytes) -> bytes:
         """What of ``chunk`` is new, without stamps; an unfinished line is kept back."""
@@ -122,6 +139,10 @@ class Position:
             return None
         if stamp != self._stamp:
             self._stamp, self._same = stamp, 0
+        if self._begins_span:
+            self._spans.append([stamp, stamp])
+            self._begins_span = False
+        self._spans[-1][1] = stamp
         return text
 
     def _known(self, stamp: bytes) -> bool:
@@ -190,7 +211,7 @@ class Log:
 
     def start(self, restarts: int) -> None:
         """Begin; the container has been started again that many times."""
-        self._restarts = self._followed = restarts
+        self._restarts, self._followed = restarts, max(restarts - 1, 0)
         self._thread.start()
 
     def restarted(self, restarts: int) -> None:
@@ -256,19 +277,31 @@ class Log:
         return False
 
     def _read_rest_of_previous(self) -> None:
-        """Deliver what is left of the run before this one, and begin at the start of the new."""
+        """Deliver what is left of the run before this one."""
         self._followed = self._restarts
-        with contextlib.suppress(Refused):  # it is not kept
-            self._read(previous=True)
         self._finish()
+        query = [("container", self._container), ("timestamps", "true"), ("previous", "true")]
+        with (
+            contextlib.suppress(Refused),  # it is not kept
+            self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream,
+        ):
+            rest = b""
+            for chunk in stream.chunks():
+                *lines, rest = (rest + chunk).split(b"\n")
+                texts = [
+                    text for line in lines if (text := self._position.unseen(line)) is not None
+                ]
+                if texts:
+                    self._deliver(b"\n".join(texts) + b"\n")
+            if rest and (text := self._position.unseen(rest)):
+                self._deliver(text)
         self._position.begin_anew()
 
-    def _read(self, *, previous: bool = False) -> None:
+    def _read(self) -> None:
         """Deliver what one request gives."""
         position = self._position
         position.resume()
-        query = [("container", self._container), ("timestamps", "true")]
-        query.append(("previous", "true") if previous else ("follow", "true"))
+        query = [("container", self._container), ("timestamps", "true"), ("follow", "true")]
         if since := position.since():
             query.append(("sinceTime", since))
         with self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream:

@@ -139,7 +139,7 @@ def run(
     if not offline:
         _check_installed()
         kubeconfig.check(access)
-        connecting = Background(lambda: connect(access))
+        connecting = Background(lambda: connect(access).warm_up())
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
     choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
