@@ -119,41 +119,12 @@ def test_a_kubeconfig_that_is_not_there_is_told(
     assert cluster.objects("jobs") == []
 
 
-def test_context_and_namespace_say_where_it_runs(scene: Scene, cluster: Cluster) -> None:
-    named = scene.run(job("train-", "true"), "--context", "other", "--detach")
-    assert "in namespace default" in named.err
-    assert cluster.objects("jobs") == []
-    assert scene.run(job("train-", "true"), "--context", "other", "-n", cluster.namespace).code == 0
-    assert len(cluster.objects("jobs")) == 1
-    missing = scene.run(job("train-", "true"), "-n", "absent")
-    assert "no namespace absent" in missing.fails(1)
-    in_file = job("train-", "true")
-    in_file["metadata"]["namespace"] = "default"
-    assert scene.run(in_file, "-n", cluster.namespace).fails(2)
-    assert "namespace default" in scene.run(in_file, "--detach").err
-
-
 def test_credentials_that_the_server_does_not_know_are_told(scene: Scene, cluster: Cluster) -> None:
     text = cluster.kubeconfig.read_text(encoding="utf-8")
     cluster.kubeconfig.write_text(text.replace(TOKEN, "out-of-date"), encoding="utf-8")
     ran = scene.run(job("train-", "true"))
     assert "does not know the credentials" in ran.fails(7)
     assert "out-of-date" not in ran.err
-
-
-def test_a_token_may_come_from_a_file_or_a_command(scene: Scene, cluster: Cluster) -> None:
-    token = scene.lab.sandbox.root / "token"
-    token.write_text(TOKEN, encoding="ascii")
-    text = cluster.kubeconfig.read_text(encoding="utf-8")
-    plain = f'"token": "{TOKEN}"'
-    command = (
-        '"exec": {"apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never",'
-        ' "command": "printf", "args": ["{\\"apiVersion\\":\\"client.authentication.k8s.io/v1\\",'
-        '\\"kind\\":\\"ExecCredential\\",\\"status\\":{\\"token\\":\\"' + TOKEN + '\\"}}"]}'
-    )
-    for other in (f'"tokenFile": "{token}"', command):
-        cluster.kubeconfig.write_text(text.replace(plain, other), encoding="utf-8")
-        scene.run(job("train-", "true"), "--detach").ok()
 
 
 def test_a_certificate_of_somebody_else_is_refused(

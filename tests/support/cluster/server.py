@@ -209,7 +209,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def _user(self) -> str:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
         user = self.owner.users.get(token)
-        if scheme != "Bearer" or user is None:
+        if scheme.lower() != "bearer" or user is None:
             raise status.unauthorized()
         return user
 
