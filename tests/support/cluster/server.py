@@ -69,7 +69,8 @@ class ApiServer:
         """Break all connections, as a load balancer that restarts does."""
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                # Not SSLSocket's own: what is written at the same time would go out in clear.
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def come_back(self) -> None:
         """Listen again, at the same port."""
