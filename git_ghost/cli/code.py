@@ -33,8 +33,8 @@ def command(
 
     Printed is the hash of the ghost, as `git ghost pull` takes it; base, repositories and where
     this is written are told on stderr. TYPE is what kubectl takes: job, pod, workflow, wf, deploy,
-    pytorchjob.kubeflow.org and the like. An object that does not say so itself is asked through its pods and
-    its owners.
+    pytorchjob.kubeflow.org and the like. An object that does not say so itself is asked through its
+    pods and its owners.
 
     \b
     git ghost code job/train-x7k2

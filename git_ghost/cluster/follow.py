@@ -176,7 +176,10 @@ class Follower:
             self._put(_Message("log", "FAILED", error, (key, pod.name)))
 
         namespace = str(pod.data["metadata"].get("namespace") or "")
-        log = Log(self._client, namespace, pod.name, state.name, deliver, fail)
+        log = Log(
+            self._client, namespace, pod.name, state.name, deliver, fail,
+            restartable=(pod.data.get("spec") or {}).get("restartPolicy") != "Never" or state.init,
+        )  # fmt: skip
         self._logs[key] = log
         self._live.add(key)
         if ended:

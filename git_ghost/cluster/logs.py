@@ -42,8 +42,6 @@ class Position:
         self._stamped: bool | None = None
         self._skipping = False
         self._skip_same = 0
-        self._spans: list[list[bytes]] = []
-        self._begins_span = True
 
     def since(self) -> str:
         """``sinceTime`` for the next request; empty: from the beginning."""
@@ -54,26 +52,11 @@ class Position:
         self._rest, self._in_line, self._seen = b"", False, 0
         self._skipping = bool(self._stamp)
         self._skip_same = self._same
-        self._begins_span = True
-
-    def unseen(self, line: bytes) -> bytes | None:
-        """The text of a line of the container's run before this one, unless it was delivered.
-
-        What one request delivered has no gaps; between requests there are some, as the container
-        may have been started again before the end of its log was read.
-        """
-        stamp, _, text = line.partition(b" ")
-        if not _STAMP.fullmatch(stamp):
-            return None
-        key = _key(stamp)
-        known = any(_key(first) <= key <= _key(last) for first, last in self._spans)
-        return None if known else text
 
     def begin_anew(self) -> None:
         """The container was started again: its stamps go on, but bytes are counted from none."""
         if not self._stamped:
             self._delivered = 0
-        self._spans = self._spans[-1:]
 
     def take(self, chunk: bytes) -> bytes:
         """What of ``chunk`` is new, without stamps; an unfinished line is kept back."""
@@ -139,10 +122,6 @@ class Position:
             return None
         if stamp != self._stamp:
             self._stamp, self._same = stamp, 0
-        if self._begins_span:
-            self._spans.append([stamp, stamp])
-            self._begins_span = False
-        self._spans[-1][1] = stamp
         return text
 
     def _known(self, stamp: bytes) -> bool:
@@ -181,7 +160,7 @@ class Log:
     """A thread that delivers the log of one container until it is over.
 
     ``deliver`` is called with bytes; with None at the end. ``fail`` is called with the error when
-    the log cannot be read.
+    the log cannot be read. A container that is ``restartable`` may have a new log at any time.
     """
 
     def __init__(
@@ -192,8 +171,12 @@ class Log:
         container: str,
         deliver: Callable[[bytes | None], None],
         fail: Callable[[GhostError], None],
+        *,
+        restartable: bool,
     ) -> None:
         self._client = client
+        self._pod_path = POD.path(namespace, pod)
+        self._restartable = restartable
         self._path = POD.path(namespace, pod, "log")
         self._container = container
         self._doing = f"cannot read the log of {container} in pod {pod}"
@@ -256,7 +239,9 @@ class Log:
             try:
                 if self._restarts > self._followed:
                     self._read_rest_of_previous()
-                self._read()
+                self._read(("follow", "true"))
+                if self._restarts > self._followed:
+                    continue
                 if complete:
                     return True
             except Unreachable:
@@ -279,34 +264,23 @@ class Log:
     def _read_rest_of_previous(self) -> None:
         """Deliver what is left of the run before this one."""
         self._followed = self._restarts
+        with contextlib.suppress(Refused):  # it is not kept
+            self._read(("previous", "true"))
         self._finish()
-        query = [("container", self._container), ("timestamps", "true"), ("previous", "true")]
-        with (
-            contextlib.suppress(Refused),  # it is not kept
-            self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream,
-        ):
-            rest = b""
-            for chunk in stream.chunks():
-                *lines, rest = (rest + chunk).split(b"\n")
-                texts = [
-                    text for line in lines if (text := self._position.unseen(line)) is not None
-                ]
-                if texts:
-                    self._deliver(b"\n".join(texts) + b"\n")
-            if rest and (text := self._position.unseen(rest)):
-                self._deliver(text)
         self._position.begin_anew()
 
-    def _read(self) -> None:
+    def _read(self, which: tuple[str, str]) -> None:
         """Deliver what one request gives."""
         position = self._position
         position.resume()
-        query = [("container", self._container), ("timestamps", "true"), ("follow", "true")]
+        query = [("container", self._container), ("timestamps", "true"), which]
         if since := position.since():
             query.append(("sinceTime", since))
         with self._client.stream(self._path, query, self._doing, SILENCE_SECONDS) as stream:
             self._stream = stream
             try:
+                if self._restartable and self._is_of_another_run():
+                    return
                 for chunk in stream.chunks():
                     if self._stop.is_set():
                         return
@@ -315,3 +289,16 @@ class Log:
                         self._deliver(new)
             finally:
                 self._stream = None
+
+    def _is_of_another_run(self) -> bool:
+        """Whether the log that has just been opened may be that of a later run than we think.
+
+        A log does not say which run of the container it is of. The pod tells how many there were
+        afterwards: if that is no more than we know of, it is of the one we know.
+        """
+        status = self._client.get(self._pod_path, doing=self._doing).get("status") or {}
+        both = [*(status.get("initContainerStatuses") or ()), *status.get("containerStatuses", ())]
+        for one in both:
+            if one.get("name") == self._container:
+                self.restarted(int(one.get("restartCount") or 0))
+        return self._restarts > self._followed
