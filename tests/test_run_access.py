@@ -10,6 +10,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN
+from tests.support.lab import Lab
 from tests.support.manifests import job
 from tests.support.scene import Scene
 
@@ -95,3 +96,22 @@ def test_without_either_it_says_what_is_missing(scene: Scene) -> None:
     assert "no cluster is configured" in ran.fails(1)
     assert "--kubeconfig" in ran.err
     assert scene.lab.ghost_refs() == []
+
+
+WITHOUT_KUBERNETES = """
+import sys
+sys.modules["kubernetes"] = None
+sys.argv[0] = "git-ghost"
+from git_ghost.cli.main import entry
+entry()
+"""
+
+
+@pytest.mark.parametrize("words", [["run", "--image", "x", "--", "true"], ["code", "job/x"]])
+def test_without_the_kubernetes_client_it_says_what_to_install(lab: Lab, words: list[str]) -> None:
+    lab.sandbox.config("ghost.image", "git-ghost:1")
+    argv = (sys.executable, "-c", WITHOUT_KUBERNETES, *words)
+    said = lab.sandbox.run(*argv, cwd=lab.laptop).fails(1)
+    assert "this needs the Kubernetes client, which is not installed" in said
+    assert "hint: Install it: pip install 'git-ghost[k8s]'" in said
+    assert not lab.sandbox.text("for-each-ref", cwd=lab.ghost_repo)  # and nothing was pushed
