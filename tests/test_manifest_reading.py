@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given, settings, strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from git_ghost import manifest
 from git_ghost.manifest import ManifestError
@@ -43,6 +43,9 @@ SCALARS = [
     ("'0444'", "0444"), ("1.2.3", "1.2.3"), ("1e", "1e"), ("_1", "_1"),
     ("!!str 12", "12"), ("!!int '12'", 12), ("!!float 1", 1), ("!!bool yes", True),
     (str(HUGE), HUGE), ("0.1", 0.1), ("!!null ''", None),
+    ("._5", "._5"), (".5_", ".5_"), (".5_5", 0.55), ("-._5", -0.5),
+    ("{a: 1, <<: {a: 2}, b: 3}", {"a": 2, "b": 3}), ("{<<: {a: 1}, <<: {a: 2}}", {"a": 2}),
+    ("{<<: [{a: 1}, {a: 2, b: 2}], b: 3}", {"a": 1, "b": 3}),
 ]  # fmt: skip
 
 
@@ -108,6 +111,14 @@ def test_kubectl_reads_the_same(tmp_path: Path) -> None:
         ),
         ("apiVersion: v1\nkind: 3\n", "job.yaml:1: this is no Kubernetes object: it has no kind"),
         ('{"apiVersion": "v1", "kind": "Pod", "a": 1, "a": 2}', "job.yaml:1: the key 'a' is there"),
+        (
+            '{"apiVersion": "v1",\n "kind": "Pod", "a": 1e999}',
+            "job.yaml:2: 1e999 is no number JSON",
+        ),
+        (
+            '{"apiVersion": "v1",\n "kind": "Pod", "a": "\\ud800"}',
+            "job.yaml:2: this is no YAML: while",
+        ),
         ("\tkind: Pod", "job.yaml:1: this is no YAML"),
         ("a\0b", "job.yaml: this is no YAML"),
     ],
@@ -137,7 +148,7 @@ def test_what_an_anchor_names_is_not_shared() -> None:
     assert document.data["c"] == {"b": [1]}
 
 
-def test_merged_mappings_give_way_to_the_keys_beside_them_and_the_first_wins() -> None:
+def test_merged_mappings_give_way_to_the_keys_below_them_and_the_first_wins() -> None:
     text = f"{HEAD}a: &a {{p: 1, q: 1}}\nb: &b {{p: 2, r: 2}}\nc: {{<<: [*a, *b], q: 3}}\n"
     assert manifest.parse(text.encode(), "file")[0].data["c"] == {"p": 1, "q": 3, "r": 2}
 
@@ -151,7 +162,7 @@ def test_every_document_knows_its_line_and_empty_ones_do_not_count() -> None:
 
 
 def test_json_is_read_also_one_object_behind_another() -> None:
-    one = {"apiVersion": "v1", "kind": "Pod", "text": "tab\there", "n": 1.5}
+    one = {"apiVersion": "v1", "kind": "Pod", "text": "tab\there \N{SNOWBOARDER}", "n": 1.5}
     text = json.dumps(one, indent=1) + "\n" + json.dumps(one)
     found = manifest.parse(text.encode(), "x.json")
     assert [each.data for each in found] == [one, one]
@@ -201,6 +212,8 @@ def test_what_is_written_is_read_as_the_same(data: Any, form: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example(1e-07)
+@example(1e21)
 @given(VALUES)
 def test_another_reader_of_yaml_takes_it_the_same_way(data: Any) -> None:
     text = manifest.dump([{"value": data}])

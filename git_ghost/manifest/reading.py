@@ -131,13 +131,27 @@ def _constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise ValueError(digits)
+    return number
+
+
+_SURROGATE = re.compile(r"\\u[dD][89A-Fa-f]")
+
+
 def _parse_json(text: str, where: str) -> list[Document] | None:
     """The JSON objects in ``text``, one behind another; None when YAML's reader is to judge it."""
-    decoder = json.JSONDecoder(object_pairs_hook=_pairs, parse_constant=_constant)
+    decoder = json.JSONDecoder(
+        object_pairs_hook=_pairs, parse_constant=_constant, parse_float=_finite
+    )
     found, at = [], 0
     while rest := re.compile(r"\S").search(text, at):
         try:
             data, end = decoder.raw_decode(text, rest.start())
+            if _SURROGATE.search(text, rest.start(), end):  # in pairs only
+                json.dumps(data, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             return None
         found.append(_check(data, f"{where}:{text.count(chr(10), 0, rest.start()) + 1}"))
@@ -240,21 +254,21 @@ class _Builder:
 
     def _mapping(self, node: MappingNode) -> Object:
         found: Object = {}
-        merged: list[Object] = []
+        written: set[str] = set()
         for key_node, value_node in node.value:
             if key_node.tag == tags.MERGE:
-                merged += self._merged(value_node)
+                # go-yaml v2 merges where << stands: over what stands above it, unlike YAML's spec.
+                for mapping in reversed(
+                    self._merged(value_node)
+                ):  # the first that has a key counts
+                    found.update(mapping)
                 continue
             key = key_node.value if key_node.tag == tags.STR else self._key(key_node)
-            if key in found:
+            if key in written:
                 raise ManifestError(f"{self.at(key_node)}: the key '{key}' is there twice")
+            written.add(key)
             found[key] = self.build(value_node)
-        if not merged:
-            return found
-        result: Object = {}
-        for mapping in reversed(merged):  # the first that has a key counts
-            result.update(mapping)
-        return {**result, **found}
+        return found
 
     def _merged(self, node: Node) -> list[Object]:
         nodes = node.value if isinstance(node, SequenceNode) else [node]

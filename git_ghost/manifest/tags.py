@@ -43,6 +43,8 @@ WORDS: dict[str, tuple[str, Any]] = {
 _INTEGER = re.compile(r"[-+]?(?:0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NUMERIC = frozenset("+-.0123456789")
+_ASTRAY = re.compile(r"(?<![0-9])_|_(?![0-9])")
+"""An underscore that is not between digits: go-yaml minds it behind a first dot only."""
 _OCTAL = re.compile(r"0[0-7]")
 _EXACT = 1e15
 """Whole numbers below it are the same as floating point numbers and as integers."""
@@ -56,7 +58,7 @@ def plain_tag(value: str) -> str:
         digits = value.replace("_", "")
         if _INTEGER.match(digits):
             return INT
-        if _NUMBER.match(digits):
+        if _NUMBER.match(digits) and not (value[0] == "." and _ASTRAY.search(value)):
             return FLOAT
     return STR
 

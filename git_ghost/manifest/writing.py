@@ -88,4 +88,8 @@ def _node(value: Any) -> Node:
         return ScalarNode(tags.NULL, "null")
     if kind is bool:
         return ScalarNode(tags.BOOL, "true" if value else "false")
-    return ScalarNode(tags.INT if kind is int else tags.FLOAT, json.dumps(value))
+    if kind is int:
+        return ScalarNode(tags.INT, str(value))
+    digits, e, power = repr(value).partition("e")
+    digits += ".0" if e and "." not in digits else ""  # without a point PyYAML takes it for text
+    return ScalarNode(tags.FLOAT, digits + e + power)
