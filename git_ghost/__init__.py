@@ -36,11 +36,14 @@ if TYPE_CHECKING:
         Check as Check,
         Choices as Choices,
         Cloned as Cloned,
+        Coded as Coded,
         Injected as Injected,
         Options as Options,
         Pulled as Pulled,
         Pushed as Pushed,
+        Ran as Ran,
         clone as clone,
+        code as code,
         delete as delete,
         diff as diff,
         doctor as doctor,
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
         list_ghosts as list_ghosts,
         pull as pull,
         push as push,
+        run as run,
         show as show,
         uninject as uninject,
     )
@@ -57,9 +61,9 @@ _ERRORS = frozenset(
     " StillUnreachable UsageError VerificationFailed".split()
 )
 _USE_CASES = frozenset(
-    "clone delete diff doctor inject list_ghosts pull push show uninject".split()
+    "clone code delete diff doctor inject list_ghosts pull push run show uninject".split()
 )
-_TYPES = frozenset("Check Choices Cloned Injected Options Pulled Pushed".split())
+_TYPES = frozenset("Check Choices Cloned Coded Injected Options Pulled Pushed Ran".split())
 
 __all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]
 
