@@ -112,19 +112,20 @@ def create(
     validate: str = "strict",
     dry_run: bool = False,
     made: list[Created] | None = None,
+    leave: bool = True,
 ) -> list[Created]:
     """Create the objects one after the other; with ``dry_run`` the server only says what it would.
 
     ``made`` receives each object as soon as it is there, for a caller that is interrupted. What may
     be shared between runs and is there with the same content is reused. Raises what the server
-    refuses; the error names what was created before.
+    refuses; the error names what was created before, unless the caller does not ``leave`` it.
     """
     done = made if made is not None else []
     try:
         for one in planned:
             done.append(_create(client, one, validate, dry_run))
     except GhostError as e:
-        if not dry_run:
+        if leave and not dry_run:
             _name_what_is_there(e, done)
         raise
     return done

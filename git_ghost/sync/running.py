@@ -185,6 +185,8 @@ def _check(job: Job, manner: Manner) -> None:
         raise UsageError(
             "there is nothing to run", "Name a manifest with -f, or an image: --image IMG -- CMD…"
         )
+    if manner.remove and manner.detach:
+        raise UsageError("--rm deletes what has ended, and --detach does not wait for that")
     if job.run_as_user is not None and job.files:
         raise UsageError("--run-as-user goes with --image; a manifest says it by itself")
 
@@ -272,24 +274,31 @@ def _run(
     pushed: Pushed,
 ) -> Ran:
     dry = manner.dry_run == "server"
-    so_far.creating = True
-    created = create.create(
-        client, planned, validate=manner.validate, dry_run=dry, made=so_far.created
-    )
-    so_far.creating = False
-    ran = Ran(
-        pushed,
-        tuple(one.data for one in created),
-        tuple(one.shown for one in created),
-        next((one.namespace for one in reversed(created) if one.namespace), ""),
-        so_far.run,
-    )
-    for one in created:
-        listen(events.Created(one, dry))
-    followed = [one for one in created if one.has_pods and workloads.has_pods_now(one.resource)]
-    if dry or manner.detach or not followed:
-        return ran
+    if manner.remove and not any(
+        o.has_pods and workloads.has_pods_now(o.resource) for o in planned
+    ):
+        raise UsageError(
+            f"--rm deletes what has ended, and {planned[-1].shown} does not run by itself"
+        )
     with _cleaning_up(client, manner, so_far):
+        so_far.creating = True
+        created = create.create(
+            client, planned, validate=manner.validate, dry_run=dry,
+            made=so_far.created, leave=not manner.remove,
+        )  # fmt: skip
+        so_far.creating = False
+        ran = Ran(
+            pushed,
+            tuple(one.data for one in created),
+            tuple(one.shown for one in created),
+            next((one.namespace for one in reversed(created) if one.namespace), ""),
+            so_far.run,
+        )
+        for one in created:
+            listen(events.Created(one, dry))
+        followed = [one for one in created if one.has_pods and workloads.has_pods_now(one.resource)]
+        if dry or manner.detach or not followed:
+            return ran
         follower = Follower(client, followed, so_far.run, manner.logs, manner.limits, listen)
         outcome = follower.follow()
         listen(events.Ended(ran.names[-1], outcome.code, outcome.text))
@@ -297,7 +306,8 @@ def _run(
 
 
 def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
-    removed = tuple(one.shown for one in so_far.created) if so_far.deleted else ()
+    ours = tuple(one.shown for one in so_far.created if not one.reused)
+    removed = ours if so_far.deleted else ()
     return _with(
         ran,
         code=outcome.code,
@@ -320,6 +330,8 @@ def _cleaning_up(client: Client, manner: Manner, so_far: Progress) -> Iterator[N
         interrupted = False
         raise
     finally:
-        if manner.delete_on_interrupt if interrupted else manner.remove:
+        if manner.dry_run == "none" and (
+            manner.delete_on_interrupt if interrupted else manner.remove
+        ):
             create.delete(client, so_far.created)
             so_far.deleted = True
