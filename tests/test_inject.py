@@ -36,6 +36,8 @@ spec:
 """
 WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {containers: []}\n"
 WORKFLOW = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\n"
+FLOW = WORKFLOW + "spec:\n  templates: [{name: a, container: {image: b}}]\n"
+SET = JOB.replace("batch/v1\nkind: Job", "apps/v1\nkind: StatefulSet")
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 
 
@@ -114,6 +116,28 @@ def test_remove_needs_no_settings_and_takes_no_hash(sandbox: Sandbox) -> None:
     assert run(sandbox, "--remove").code == 0
     assert "Unexpected argument" not in run(sandbox, "--remove").err
     assert f"unexpected argument '{HASH}'" in run(sandbox, "--remove", HASH).fails(2)
+
+
+def test_annotations_that_say_another_code_are_replaced_and_restored(box: Sandbox) -> None:
+    theirs = {"git-ghost.io/hash": BASE, "git-ghost.io/base": BASE, "git-ghost.io/x": "y", "a": "b"}
+    before = yaml.safe_load(JOB)
+    before["metadata"]["annotations"] = dict(theirs)
+    before["spec"]["template"]["metadata"] = {"annotations": dict(theirs)}
+    injected = run(box, HASH, text=json.dumps(before)).out.decode()
+    for holder in (yaml.safe_load(injected), yaml.safe_load(injected)["spec"]["template"]):
+        found = holder["metadata"]["annotations"]
+        del found["git-ghost.io/injected"]
+        assert found == {"a": "b", "git-ghost.io/hash": HASH, "git-ghost.io/repository": REPO}
+    assert run(box, HASH, text=injected).out.decode() == injected
+    assert yaml.safe_load(run(box, "--remove", text=injected).ok()) == before
+
+
+def test_the_result_is_utf8_whatever_the_locale_says(box: Sandbox) -> None:
+    text = JOB.replace("python:3.12", "größe:日本")
+    done = box.ghost(
+        "inject", "-f", "-", HASH, stdin=text.encode(), env={"PYTHONIOENCODING": "latin-1"}
+    )
+    assert pod(done)["containers"][0]["image"] == "größe:日本"
 
 
 def test_a_damaged_note_is_an_error_and_not_half_a_removal(box: Sandbox) -> None:
@@ -303,6 +327,20 @@ def container(extra: str) -> str:
         ([], JOB + "      volumes: [{name: git-ghost}]\n", 1, "has something called 'git-ghost'"),
         ([], JOB + "      volumes: [{name: git-ghost-tmp}]\n", 1, "called 'git-ghost-tmp'"),
         ([], JOB + "      initContainers: [{name: git-ghost}]\n", 1, "called 'git-ghost'"),
+        ([], JOB.replace("name: second", "name: git-ghost"), 1, "something called 'git-ghost'"),
+        ([], SET + "  volumeClaimTemplates: [{metadata: {name: git-ghost}}]\n", 1,
+         "has something called 'git-ghost' in spec.volumeClaimTemplates"),
+        ([], FLOW + "  volumes: [{name: git-ghost-tmp}]\n", 1, "'git-ghost-tmp' in spec.volumes"),
+        ([], FLOW + "  volumeClaimTemplates: [{metadata: {name: git-ghost}}]\n", 1,
+         "has something called 'git-ghost' in spec.volumeClaimTemplates"),
+        ([], FLOW + "  templateDefaults: {initContainers: [{name: git-ghost}]}\n", 1,
+         "has something called 'git-ghost' in spec.templateDefaults.initContainers"),
+        ([], FLOW.replace("{name: a,", "{name: a, sidecars: [{name: git-ghost}],"), 1,
+         "has something called 'git-ghost' in templates[a].sidecars"),
+        ([], WORKFLOW + "spec: {templates: [{name: a, containerSet: {containers: [{name: b}],"
+         " volumeMounts: [{name: x, mountPath: /workspace}]}}]}\n", 1,
+         "container 'b' of workflow/w has the volume 'x' at /workspace already"),
+        (["{{x}}"], JOB, 2, "standard input:1: {{x}} means something in a workflow, not in a Job"),
         (["--git-secret", "one"], JOB, 2, "the Secret one is for the source"),
         (["--mount", "workspace"], JOB, 2, "'workspace' cannot be mounted at"),
         (["--mount", "/"], JOB, 2, "'/' cannot be mounted at"),

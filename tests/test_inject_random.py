@@ -178,18 +178,29 @@ def test_what_others_add_afterwards_survives_the_removal(document: Document, ste
             assert "git-ghost" not in text(after).replace("git-ghost.io", "")
 
 
-@settings(max_examples=100, deadline=None)
-@given(st.dictionaries(NAMES, JUNK), st.sampled_from([*_PATHS, ("argoproj.io", "Workflow")]))
-def test_an_object_of_the_wrong_shape_is_refused_with_a_sentence(
-    junk: dict[str, Any], key: tuple[str, str]
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The paths of everything in a value."""
+    inside = value.items() if isinstance(value, dict) else ()
+    inside = enumerate(value) if isinstance(value, list) else inside
+    return [path, *(place for key, item in inside for place in places(item, (*path, key)))]
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.data(), documents(), JUNK)
+def test_with_anything_anywhere_it_is_injected_and_restored_or_refused_with_a_sentence(
+    data: st.DataObject, document: Document, junk: Any
 ) -> None:
-    group, kind = key
-    data = {"apiVersion": f"{group}/v1" if group else "v1", "kind": kind, "spec": junk, **junk}
+    path = data.draw(st.sampled_from(places(document.data)[1:]))
+    assume(path not in (("apiVersion",), ("kind",)))
+    holder = document.data
+    for key in path[:-1]:
+        holder = holder[key]
+    holder[path[-1]] = junk
     step = Step("a" * 40, "ssh://h/x.git", "image")
     try:
-        manifest.inject(Document(data, "file:1"), step)
+        once = document._replace(data=manifest.inject(document, step))
+        said = "generated:1"
     except GhostError as e:
-        said = e.message
-    else:
-        said = "file:1: "
-    assert said.startswith("file:1: ")
+        once, said = None, e.message
+    assert said.startswith("generated:1")
+    assert once is None or manifest.remove(once) == document.data

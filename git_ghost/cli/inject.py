@@ -79,7 +79,7 @@ def command(
                 strict=strict,
                 stdin=stdin,
             )
-    sys.stdout.write(dump(injected.objects, output))
+    sys.stdout.buffer.write(dump(injected.objects, output).encode())  # YAML is UTF-8 everywhere
     if not quiet():
         say("\n".join(_report(injected, removed=remove)))
     warn(injected.notices, at_most(MANY))

@@ -22,6 +22,7 @@ _ADDED = "added"  # an item of a list
 _SWAPPED = "swapped"  # an item of a list, for: the old one
 _SET = "set"  # a value: the new one
 _CHANGED = "changed"  # a value: the new one, the old one
+_TAKEN = "taken"  # keys of a mapping, with their values
 
 
 def key_of(list_name: str) -> str:
@@ -58,6 +59,13 @@ class Edits:
         elif items[there] != item:
             self._entries.append([_SWAPPED, (*path, name), items[there]])
             items[there] = item
+
+    def take(self, path: Path, start: str) -> None:
+        """Take the keys that begin with ``start`` out of the mapping at ``path``."""
+        holder = self.mapping(path)
+        taken = {key: holder.pop(key) for key in list(holder) if key.startswith(start)}
+        if taken:
+            self._entries.append([_TAKEN, path, taken])
 
     def mapping(self, path: Path) -> Object:
         """The mapping at ``path``, made if need be; what is put there directly is not noted."""
@@ -112,6 +120,8 @@ def _undo(holder: Any, did: str, path: Path, known: list[Any]) -> None:
         holder.remove(_item(holder, path))
     elif did == _SWAPPED:
         holder[holder.index(_item(holder, path))] = known[0]
+    elif did == _TAKEN:
+        holder[key].update({k: v for k, v in known[0].items() if k not in holder[key]})
     elif did in (_MADE, _FILLED):
         if not holder[key] and did == _MADE:
             del holder[key]

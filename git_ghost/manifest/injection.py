@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from git_ghost.errors import UsageError
 from git_ghost.manifest import step as steps
 from git_ghost.manifest.edits import Edits, Path, undo
-from git_ghost.manifest.kinds import ARGO, PodTemplate, group, items, pod_templates
+from git_ghost.manifest.kinds import ARGO, PodTemplate, group, items, pod_defaults, pod_templates
 from git_ghost.manifest.reading import Document, ManifestError, Object
 from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step
 from git_ghost.model import is_oid
@@ -45,13 +45,15 @@ def _inject_one(document: Document, step: Step) -> None:
     templates = _chosen(document, step)
     if not templates:
         return
+    _check_shape(document, templates)
     _check_containers(document, templates, step)
-    if steps.is_expression(step.hash) and group(document.data) != ARGO:
-        raise UsageError(
-            f"{document.where}: {step.hash} means something in a workflow, not in a"
-            f" {document.kind}",
-            "Give the hash itself.",
-        )
+    for value in (step.hash, step.base):
+        if steps.is_expression(value) and group(document.data) != ARGO:
+            raise UsageError(
+                f"{document.where}: {value} means something in a workflow, not in a"
+                f" {document.kind}",
+                "Give the hash itself.",
+            )
     for template in pod_templates(document):
         edits = Edits(template.owner)
         if template in templates:
@@ -113,6 +115,8 @@ def _mappings(holder: Object, key: str) -> list[Object]:
 
 
 def _annotate(edits: Edits, step: Step, facts: Mapping[str, str]) -> None:
+    if facts:
+        edits.take(_ANNOTATIONS, PREFIX)  # what somebody wrote there says another code
     for key, value in step.labels.items():
         edits.put(("metadata", "labels", key), value)
     for key, value in step.annotations.items():
@@ -128,7 +132,7 @@ def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) ->
         name = container_name(container)
         chosen = name in step.containers if step.containers else container in template.containers
         if chosen:
-            _check_mount(document, container, step)
+            _check_mount(document, template, container, step)
             _add_to_container(edits, path, container, step)
     pull = steps.init_container(step, guaranteed=_is_guaranteed(template.containers))
     edits.insert((*spec, "initContainers"), 0, pull)
@@ -166,19 +170,34 @@ def _add_to_container(edits: Edits, path: Path, container: Object, step: Step) -
 
 
 def _refuse_clashes(document: Document, template: PodTemplate) -> None:
-    for key in ("initContainers", "volumes"):
-        for item in _mappings(template.spec, key):
-            name = str(item.get("name"))
-            if name == NAME or (key == "volumes" and name.startswith(f"{NAME}-")):
-                raise ManifestError(
-                    f"{document.where}: {document.name} has something called '{name}' in"
-                    f" {template.path}.{key}, which git ghost did not add",
-                    "Give it another name.",
-                )
+    around, defaults = pod_defaults(document)
+    defaults_below = defaults.get("templateDefaults")
+    found = [
+        *((template.path, key, item) for key in _NAMING for item in _mappings(template.spec, key)),
+        *((around, key, item) for key in _CLAIMING for item in _mappings(defaults, key)),
+    ]
+    if isinstance(defaults_below, dict):
+        below = f"{around}.templateDefaults"
+        found += ((below, key, item) for key in _NAMING for item in _mappings(defaults_below, key))
+    for where, key, item in found:
+        metadata = item.get("metadata")  # of a volumeClaimTemplate
+        name = str((metadata if isinstance(metadata, dict) else item).get("name"))
+        if name == NAME or (key in _CLAIMING and name.startswith(f"{NAME}-")):
+            raise ManifestError(
+                f"{document.where}: {document.name} has something called '{name}' in"
+                f" {where}.{key}, which git ghost did not add",
+                "Give it another name.",
+            )
 
 
-def _check_mount(document: Document, container: Object, step: Step) -> None:
-    for item in _mappings(container, "volumeMounts"):
+_CLAIMING = ("volumes", "volumeClaimTemplates")
+_NAMING = ("initContainers", "containers", "sidecars", *_CLAIMING)
+
+
+def _check_mount(document: Document, template: PodTemplate, container: Object, step: Step) -> None:
+    shared = template.spec.get("containerSet")  # whose mounts are those of all its containers
+    shared = shared if isinstance(shared, dict) and container in template.containers else {}
+    for item in (*_mappings(container, "volumeMounts"), *_mappings(shared, "volumeMounts")):
         if posixpath.normpath(str(item.get("mountPath"))) == step.mount:
             raise ManifestError(
                 f"{document.where}: container '{container_name(container)}' of {document.name}"
@@ -187,15 +206,41 @@ def _check_mount(document: Document, container: Object, step: Step) -> None:
             )
 
 
+def _check_shape(document: Document, templates: list[PodTemplate]) -> None:
+    """Refuse what Kubernetes would refuse too, where something is to be added to it."""
+
+    def part(holder: Object, at: str, key: str, kind: type) -> Any:
+        found = holder.get(key)
+        if found is not None and not isinstance(found, kind):
+            noun = "mapping" if kind is dict else "list"
+            where = ".".join(filter(None, (at, key)))
+            raise ManifestError(f"{document.where}: {document.name}: {where} is no {noun}")
+        return found or {}
+
+    for at, owner in [("", document.data), *((each.path, each.owner) for each in templates)]:
+        metadata = part(owner, at, "metadata", dict)
+        for key in ("labels", "annotations"):
+            part(metadata, ".".join(filter(None, (at, "metadata"))), key, dict)
+    for template in templates:
+        for key in ("initContainers", "volumes"):
+            part(template.spec, template.path, key, list)
+        for container in _candidates(template):
+            at = f"{template.path}: {container_name(container)}"
+            for key in ("env", "volumeMounts"):
+                part(container, at, key, list)
+            resources = part(container, at, "resources", dict)
+            for key in ("limits", "requests"):
+                part(resources, f"{at}.resources", key, dict)
+
+
 def _is_guaranteed(containers: tuple[Object, ...]) -> bool:
     """Whether every container has equal requests and limits (Kubernetes' Guaranteed QoS class)."""
 
     def equal(container: Object) -> bool:
-        resources = container.get("resources")
-        resources = resources if isinstance(resources, dict) else {}
+        resources = container.get("resources") or {}
         limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
         return all(
-            limits.get(key) and requests.get(key, limits[key]) == limits[key]
+            limits.get(key) and str(requests.get(key, limits[key])) == str(limits[key])
             for key in ("cpu", "memory")
         )
 

@@ -107,7 +107,10 @@ def items(document: Document) -> list[Document]:
     found: list[Document] = []
     for number, item in enumerate(document.data["items"]):
         where = f"{document.where}: items[{number}]"
-        if not (isinstance(item, dict) and all(item.get(key) for key in ("apiVersion", "kind"))):
+        if not (
+            isinstance(item, dict)
+            and all(item.get(key) and isinstance(item[key], str) for key in ("apiVersion", "kind"))
+        ):
             raise ManifestError(
                 f"{where}: this is no Kubernetes object: apiVersion or kind missing"
             )
@@ -142,6 +145,20 @@ def pod_templates(document: Document) -> list[PodTemplate]:
     if key in _PATHS and not found:
         raise ManifestError(f"{document.where}: {document.name} has no pod template")
     return found
+
+
+def pod_defaults(document: Document) -> tuple[str, Object]:
+    """What gives volumes to all pods of an object besides their templates, and where it is.
+
+    That is the spec of a workflow or StatefulSet; other kinds have none.
+    """
+    steps = _ARGO_SPECS.get(document.kind) if group(document.data) == ARGO else None
+    if (group(document.data), document.kind) == ("apps", "StatefulSet"):
+        steps = ("spec",)
+    found: Any = document.data if steps else {}
+    for step in steps or ():
+        found = found[step]
+    return ".".join(steps or ()), found
 
 
 def _walk(
