@@ -180,8 +180,8 @@ def test_what_others_add_afterwards_survives_the_removal(document: Document, ste
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """The paths of everything in a value."""
-    inside = value.items() if isinstance(value, dict) else ()
-    inside = enumerate(value) if isinstance(value, list) else inside
+    inside = list(value.items()) if isinstance(value, dict) else []
+    inside += enumerate(value) if isinstance(value, list) else []
     return [path, *(place for key, item in inside for place in places(item, (*path, key)))]
 
 
