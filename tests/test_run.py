@@ -128,6 +128,21 @@ def test_rm_deletes_what_was_created_however_it_ended(scene: Scene) -> None:
         scene.cluster.wait_for(lambda: not scene.cluster.objects("pods"))
 
 
+def test_what_was_there_before_is_left_there_and_not_named_as_ours(scene: Scene) -> None:
+    scene.cluster.create(config_map("shared", k="v"))
+    both = (config_map("shared", k="v"), job("train-", "sleep 100"))
+    removed = scene.run(*both, "--rm", "--timeout", "1s")
+    left = scene.run(*both, "--timeout", "1s")
+    assert "deleted job.batch/train-" in removed.err
+    assert "kubectl delete job.batch/train-" in left.err
+    for ran in (removed, left):
+        assert ran.code == 124
+        assert "configmap/shared is there already" in ran.err
+        assert "delete configmap/shared" not in ran.err
+        assert "deleted configmap/shared" not in ran.err
+    assert "shared" in [one["metadata"]["name"] for one in scene.cluster.objects("configmaps")]
+
+
 def test_all_pods_are_followed_and_their_lines_are_told_apart(scene: Scene) -> None:
     sweep = job(
         "sweep-", "echo number $JOB_COMPLETION_INDEX", completions=3, parallelism=3,

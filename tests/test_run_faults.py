@@ -44,7 +44,7 @@ def test_a_watch_that_the_server_has_forgotten_begins_anew(scene: Scene, cluster
     assert ran.out.decode() == LINES
 
 
-@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize("code", [429, 500, 503])
 def test_a_server_that_is_busy_is_asked_again(scene: Scene, cluster: Cluster, code: int) -> None:
     for verb in ("watch", "log"):
         cluster.faults.refuse(code, times=2, verb=verb, retry_after=1 if code == 429 else None)

@@ -105,7 +105,7 @@ def command(
         for line in pushed.lines:
             put(line)
     if not quiet():
-        say("\n".join(_summary(pushed)))
+        say("\n".join(summary(pushed)))
     if pushed.made_repository:
         tell(
             "note",
@@ -115,7 +115,7 @@ def command(
     warn(pushed.notices, at_most(MANY))
 
 
-def _summary(pushed: Pushed) -> Iterator[str]:
+def summary(pushed: Pushed) -> Iterator[str]:
     """What went where, in a few lines."""
     new = [sent.new for sent in pushed.ghosts]
     did = "would send to" if pushed.dry_run else "sent to" if any(new) else "already in"

@@ -238,10 +238,10 @@ def _client_name(data: dict[str, Any]) -> str:
 
 
 def _tell_pushed(pushed: Any) -> None:
-    from git_ghost.cli.push import _summary
+    from git_ghost.cli.push import summary
 
     if not quiet():
-        say("\n".join(_summary(pushed)))
+        say("\n".join(summary(pushed)))
     warn(pushed.notices, at_most(MANY))
 
 
@@ -256,7 +256,8 @@ def _tell_end(ran: Ran, cluster: Access, manner: Manner) -> None:
     if ran.removed:
         say(f"deleted {', '.join(ran.removed)}")
     elif ran.code in (124, 125) or (manner.detach and sys.stderr.isatty()):
-        _tell_commands(ran.names, ran.run, flags(cluster, ran.namespace))
+        made = tuple(name for name in ran.names if name not in ran.reused)
+        _tell_commands(made, ran.run, flags(cluster, ran.namespace))
 
 
 def _tell_commands(names: tuple[str, ...], run: str, where: str) -> None:

@@ -102,7 +102,7 @@ def explain(answer: Answer, doing: str, server: str) -> GhostError:
         return Refused(f"{doing}: {_causes(answer)}", "", code, answer.reason)
     if code == 400:
         return _bad_request(said, doing)
-    if code in (429, 502, 503, 504) or (code == 500 and "timeout" in said.lower()):
+    if code == 429 or code >= 500:
         return Unreachable(f"{doing}: {server} is busy or not ready: {said}", _LATER, code)
     return Refused(f"{doing}: {said}", "", code, answer.reason)
 

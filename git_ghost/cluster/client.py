@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -218,6 +219,15 @@ class Stream:
             sock.shutdown(socket.SHUT_RDWR)
 
 
+def require_kubernetes() -> None:
+    """Raise GhostError unless the ``kubernetes`` package is installed; it is an extra."""
+    if importlib.util.find_spec("kubernetes") is None:
+        raise GhostError(
+            "this needs the Kubernetes client, which is not installed",
+            "Install it: pip install 'git-ghost[k8s]'",
+        )
+
+
 def connect(access: Access) -> Client:
     """A client for the cluster that ``access`` means, not yet spoken to.
 
@@ -225,14 +235,10 @@ def connect(access: Access) -> Client:
     GhostError (not installed, no kubeconfig), UsageError (no such context), RemoteError (the
     plugin failed).
     """
-    try:
-        from kubernetes.client import ApiClient, Configuration
-        from kubernetes.dynamic import DynamicClient
-    except ImportError as e:
-        raise GhostError(
-            f"this needs the Kubernetes client, which cannot be imported: {e}",
-            "Install it: pip install 'git-ghost[k8s]'",
-        ) from e
+    require_kubernetes()
+    from kubernetes.client import ApiClient, Configuration
+    from kubernetes.dynamic import DynamicClient
+
     from git_ghost.cluster import kubeconfig
 
     configuration = Configuration()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,12 +10,12 @@ from typing import Any, NamedTuple
 
 from git_ghost import manifest
 from git_ghost.cluster import create, events, kubeconfig, workloads
-from git_ghost.cluster.client import Access, Client, connect
+from git_ghost.cluster.client import Access, Client, connect, require_kubernetes
 from git_ghost.cluster.create import Created, Planned
 from git_ghost.cluster.follow import Follower, Limits, Outcome
 from git_ghost.cluster.tracking import Choice
 from git_ghost.config import is_local
-from git_ghost.errors import GhostError, UsageError
+from git_ghost.errors import UsageError
 from git_ghost.git import Background
 from git_ghost.manifest import RUN_LABEL, Document, Step
 from git_ghost.model import Notice, null
@@ -88,6 +87,8 @@ class Ran:
     """What was created, as the server has it; in a dry run, what would be."""
     names: tuple[str, ...] = ()
     """The objects as kubectl names them: ``job.batch/train-x7k2``; the workload last."""
+    reused: tuple[str, ...] = ()
+    """Those of them that were there before, with the same content."""
     namespace: str = ""
     run: str = ""
     """The value of the label ``git-ghost.io/run`` of its pods."""
@@ -137,7 +138,7 @@ def run(
     _check(job, manner)
     connecting = None
     if not offline:
-        _check_installed()
+        require_kubernetes()  # before the push, not after it
         kubeconfig.check(access)
         connecting = Background(lambda: connect(access).warm_up())
     context = open_context(options)
@@ -191,15 +192,6 @@ def _check(job: Job, manner: Manner) -> None:
         raise UsageError("--run-as-user goes with --image; a manifest says it by itself")
 
 
-def _check_installed() -> None:
-    """Say so at once, and not after the push, when the Kubernetes client is not there."""
-    if importlib.util.find_spec("kubernetes") is None:
-        raise GhostError(
-            "this needs the Kubernetes client, which is not installed",
-            "Install it: pip install 'git-ghost[k8s]'",
-        )
-
-
 def _documents(job: Job) -> list[Document]:
     if job.files:
         return manifest.read(job.files, job.stdin)
@@ -215,27 +207,28 @@ def _step(context: Context, choices: Choices, pushed: Pushed | None) -> Step:
     """The pull step; without ``pushed`` one to check everything else with."""
     settings = context.settings
     if pushed is None:
-        _check_source(context)
         nothing = null(context.object_format)
-        target = Target(nothing, nothing, settings.repo, settings.source, settings.prefix)
+        target = Target(nothing, nothing, settings.repo, _some_source(context), settings.prefix)
     else:
         base, source = pushed.ghosts[-1].ghost.base, settings.source or pushed.source
         target = Target(pushed.hash, base, settings.repo, source, settings.prefix)
     return step_for(context.config, choices, target)
 
 
-def _check_source(context: Context) -> None:
-    """Refuse before the push what the pods could not pull after it."""
+def _some_source(context: Context) -> str:
+    """A source the pods may get; refuses before the push what they could not pull after it."""
     if context.settings.source:
-        return
+        return context.settings.source
     urls = [context.config.get(f"remote.{name}.url") for name in context.config.remotes()]
     how = "Name a source that pods reach: --source URL, or git config ghost.source URL."
     if not urls:
         raise UsageError("there is no remote that pods could fetch the base commit from", how)
-    if all(is_local(url) for url in urls):
+    reached = [url for url in urls if not is_local(url)]
+    if not reached:
         raise UsageError(
             f"pods cannot reach the source {urls[0]}: it is a path on this machine", how
         )
+    return reached[0]
 
 
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:
@@ -291,6 +284,7 @@ def _run(
             pushed,
             tuple(one.data for one in created),
             tuple(one.shown for one in created),
+            tuple(one.shown for one in created if one.reused),
             next((one.namespace for one in reversed(created) if one.namespace), ""),
             so_far.run,
         )
