@@ -109,6 +109,12 @@ def test_a_dry_run_sends_and_creates_nothing(scene: Scene) -> None:
     assert scene.lab.ghost_refs() == []
 
 
+def test_a_secret_for_the_source_goes_with_the_remote_of_the_laptop(scene: Scene) -> None:
+    ran = scene.run(job("train-", "true"), "--dry-run=client", "--git-secret", "source-login")
+    assert "secretName: source-login" in ran.ok()
+    assert f"name: GIT_GHOST_SOURCE\n          value: {scene.lab.source_url}" in ran.ok()
+
+
 def test_the_server_checks_fields_in_a_dry_run_and_without(scene: Scene) -> None:
     wrong = job("train", "true", backofLimit=3)
     for mode in ("none", "server"):
