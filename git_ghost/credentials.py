@@ -31,8 +31,11 @@ BOUNDS = ("ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4"
 _LARGEST = 1 << 20
 """Bytes a whole secret may have in Kubernetes."""
 
-_WEB = re.compile(r"(https?)://(?:([^/?#@]*)@)?([^/?#@]+)", re.IGNORECASE)
-_SSH = re.compile(r"(?:ssh|git\+ssh|ssh\+git)://(?:([^/@]*)@)?(\[[^]/]+\]|[^/:@]+)(?::(\d*))?")
+# A second @ is read as part of the user by some and of the host by others: no credentials then.
+_WEB = re.compile(r"(https?)://(?:([^/?#@]*)@)?([^/?#@]+)(?![^/?#])", re.IGNORECASE)
+_SSH = re.compile(
+    r"(?:ssh|git\+ssh|ssh\+git)://(?:([^/@]*)@)?(\[[^]/]+\]|[^/:@]+)(?::(\d*))?(?![^/])"
+)
 _SCP = re.compile(r"(?:([^/@:]+)@)?(\[[^]/]+\]|[^/:@]+):(?!//)")
 _HELPER = re.compile(r"[A-Za-z0-9]+::")
 _PORTS = {"ssh": "22", "http": "80", "https": "443"}

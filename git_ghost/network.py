@@ -334,7 +334,9 @@ _CAUSES = (  # the first that is found counts
         r"|non-properly terminated|returned error: 408"
         r"|Broken pipe|returned error: 5\d\d|transfer closed|[Ee]mpty reply|unexpected end|bad band"
         r"|protocol error|bad line length|invalid index-pack|remote failed to report|remote failure"
-        r"|(?:unexpected|expected) flush|banner exchange|kex_exchange|Recv failure|Send failure",
+        r"|(?:unexpected|expected) flush|banner exchange|kex_exchange|Recv failure|Send failure"
+        r"|in the pu(?:ll|sh) function|HTTP2 framing layer|caused connection abort"
+        r"|Failure when receiving data|Failed sending data|(?:HTTP code|failed, response) 5\d\d",
         "the connection broke off while talking to",
         "Run the command again: nothing is lost.",
         passing=True,

@@ -533,6 +533,18 @@ def test_the_private_copies_go_when_it_is_terminated(ssh_pod: Pod, ssh_server: S
         ("ssh://git@[::1]:2222/a", Server("ssh", "::1", "2222", "[::1]")),
         ("ssh://host/a", Server("ssh", "host", "22", "host")),
         ("git+ssh://u@host:22/a", Server("ssh", "host", "22", "host")),
+        (
+            "https://github.com@evil.example/a",
+            Server("https", "evil.example", "443", "evil.example", "github.com"),
+        ),
+        ("https://me@github.com@evil.example/a", None),
+        (
+            "https://evil.example/git@github.com",
+            Server("https", "evil.example", "443", "evil.example"),
+        ),
+        ("ssh://git@github.com@evil.example/a", None),
+        ("ssh://git@github.com:22@evil.example/a", None),
+        ("git@github.com@evil.example:a", None),
         ("git://host/a", None),
         ("file:///a", None),
         ("/a:b", None),

@@ -147,6 +147,11 @@ PASSING = (
     "fatal: unable to access 'x': The requested URL returned error: 429",
     "fatal: unable to access 'x': Operation too slow. Less than 1 bytes/sec transferred",
     "fatal: unable to access 'x': gnutls_handshake() failed: The TLS was non-properly terminated.",
+    "fatal: unable to access 'x': GnuTLS recv error (-54): Error in the pull function.",
+    "fatal: unable to access 'x': Error in the HTTP2 framing layer",
+    "fatal: unable to access 'x': Failure when receiving data from the peer",
+    "fatal: unable to access 'x': Received HTTP code 503 from proxy after CONNECT",
+    "fatal: unable to access 'x': CONNECT tunnel failed, response 502",
     "fatal: unable to access 'x': OpenSSL SSL_connect: SSL_ERROR_SYSCALL in connection to x:443",
 )
 LASTING = (
@@ -161,6 +166,7 @@ LASTING = (
     "fatal: mismatched algorithms: client sha1; server sha256",
     "fatal: write error: No space left on device\nfatal: early EOF",
     "No user exists for uid 1234\nfatal: the remote end hung up unexpectedly",
+    "fatal: unable to access 'x': CONNECT tunnel failed, response 407",
     "fatal: something nobody has foreseen",
 )
 
