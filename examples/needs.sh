@@ -57,6 +57,16 @@ setting() { # setting NAME [ENVIRONMENT_VARIABLE]: what is set, if anything
     git config --get "ghost.$1" 2>/dev/null || true
 }
 
+holds_credentials() { # holds_credentials URL: whether it has a password, or (http) a user, who may be a token
+    authority=${1#*://}
+    authority=${authority%%/*}
+    case $1 in
+    http*://*) case $authority in *@*) return 0 ;; esac ;;
+    *://*) case $authority in *:*@*) return 0 ;; esac ;;
+    esac
+    return 1
+}
+
 # What the pull in the pods needs: an image, two repositories on servers, and the way to get in.
 need_pull() {
     if ! command -v git >/dev/null; then

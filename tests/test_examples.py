@@ -411,6 +411,33 @@ def test_pods_that_have_to_use_ssh_need_a_secret(sandbox: Sandbox, bare: Path) -
 
 
 @pytest.mark.parametrize(
+    ("repo", "refused"),
+    [
+        ("https://me:token@git.example.com/ghosts.git", True),
+        ("https://token@git.example.com/ghosts.git", True),
+        ("ssh://git:word@git.example.com/ghosts.git", True),
+        ("ssh://git@git.example.com:2222/ghosts.git", False),
+        ("https://git.example.com:8443/ghosts@1.git", False),
+        ("git@git.example.com:team/ghosts.git", False),
+    ],
+)
+def test_a_url_with_a_secret_in_it_does_not_go_into_a_workflow(
+    repo: str, refused: bool, sandbox: Sandbox, bare: Path
+) -> None:
+    for tool, said in (
+        ("kubectl", "workflows.argoproj.io"), ("git-ghost", "BASE HASH"), ("argo", 'argo "$@"'),
+    ):  # fmt: skip
+        (bare / tool).write_text(f"#!/bin/sh\necho {said}\n")
+        (bare / tool).chmod(0o755)
+    for key, value in (("image", "i"), ("repo", repo), ("gitSecret", "s")):
+        sandbox.git("config", "--global", f"ghost.{key}", value)
+    env = {"PATH": str(bare), "GIT_GHOST_SOURCE": "git@git.example.com:team/source.git"}
+    done = sandbox.run(EXAMPLES / "argo" / "run.sh", "sweep", env=env)
+    assert (done.code, "a URL with a password or token" in done.err) == (int(refused), refused)
+    assert (f"repo={repo}" in done.out.decode()) is not refused
+
+
+@pytest.mark.parametrize(
     ("kind", "arguments"),
     [
         ("job", ["train"]),

@@ -43,12 +43,10 @@ repo=$(setting repo GIT_GHOST_REPO)
 source=$(setting source GIT_GHOST_SOURCE)
 remote=$(setting remote)
 source=${source:-$(git remote get-url "${remote:-$(git remote | head -n 1)}")}
-case "$repo $source" in
-*://*:*@*)
-    echo "a URL with a password would stand in the workflow for all to read: put it into a Secret" >&2
+if holds_credentials "$repo" || holds_credentials "$source"; then
+    echo "a URL with a password or token would stand in the workflow for all to read: put it into a Secret" >&2
     exit 1
-    ;;
-esac
+fi
 pushed=$(git ghost push | tail -n 1)
 kubectl apply -f examples/argo/git-ghost.yaml
 set -- --log \
