@@ -390,6 +390,18 @@ def test_an_unknown_kind_passes_unchanged_with_a_warning(box: Sandbox) -> None:
     )
 
 
+def test_templates_elsewhere_that_get_no_pull_are_named(box: Sandbox) -> None:
+    step = "{name: x, templateRef: {name: git-ghost, template: run}}"
+    task = "{name: y, templateRef: {name: other, template: t}}"
+    more = f", {{name: m, steps: [[{step}]]}}, {{name: n, dag: {{tasks: [{task}]}}}}]"
+    done = run(box, HASH, text=FLOW.replace("}]", "}" + more))
+    assert len(yaml.safe_load(done.ok())["spec"]["templates"]) == 3
+    assert (
+        "warning: standard input:1: workflow/w refers to templates elsewhere, which get no pull"
+        " from this file: git-ghost/run, other/t\n"
+    ) in done.err
+
+
 def test_nothing_to_add_to_is_said(box: Sandbox) -> None:
     done = run(box, HASH, text=CONFIG_MAP)
     assert yaml.safe_load(done.ok()) == yaml.safe_load(CONFIG_MAP)

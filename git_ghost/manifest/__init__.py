@@ -1,7 +1,15 @@
 """Kubernetes manifests: read them, add the pull step, take it back, write them. Pure."""
 
 from git_ghost.manifest.injection import Code, code_of, has_pods, inject, remove
-from git_ghost.manifest.kinds import ARGO, PodTemplate, group, is_known, items, pod_templates
+from git_ghost.manifest.kinds import (
+    ARGO,
+    PodTemplate,
+    group,
+    is_known,
+    items,
+    pod_templates,
+    templates_elsewhere,
+)
 from git_ghost.manifest.reading import Document, ManifestError, Object, parse, read
 from git_ghost.manifest.step import NAME, NOTE, PREFIX, RUN_LABEL, Step, checked
 from git_ghost.manifest.writing import FORMATS, dump
@@ -10,5 +18,5 @@ __all__ = [
     "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX", "RUN_LABEL",
     "Code", "Document", "ManifestError", "Object", "PodTemplate", "Step",
     "checked", "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
-    "parse", "pod_templates", "read", "remove",
+    "parse", "pod_templates", "read", "remove", "templates_elsewhere",
 ]  # fmt: skip

@@ -241,6 +241,25 @@ def _argo(document: Document) -> list[PodTemplate]:
     return [found for item in listed for found in _argo_template(document, item, "")]
 
 
+def templates_elsewhere(document: Document) -> list[str]:
+    """The templates of other objects that a workflow's own run (``templateRef``), as NAME/TEMPLATE.
+
+    What they run gets nothing that is added here.
+    """
+    if group(document.data) != ARGO or document.kind not in _ARGO_SPECS:
+        return []
+    spec: Any = document.data
+    for step in _ARGO_SPECS[document.kind]:
+        spec = spec[step]
+    named = (
+        step["templateRef"]
+        for template in spec.get("templates") or ()
+        for step in _steps(template)
+        if isinstance(step.get("templateRef"), dict)
+    )
+    return list(dict.fromkeys(f"{each.get('name')}/{each.get('template')}" for each in named))
+
+
 def _argo_template(document: Document, template: Any, named: str) -> Iterator[PodTemplate]:
     """The pod templates of one template of a workflow: its own, and those written inside steps."""
     if not isinstance(template, dict):

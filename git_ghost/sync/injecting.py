@@ -94,7 +94,7 @@ def inject(
     step = step_for(context.config, choices, target)
     objects = tuple(manifest.inject(document, step) for document in documents)
     outcomes = tuple(_outcomes(documents))
-    notices = [*_unknown(outcomes, strict=strict), *left_out(context)]
+    notices = [*_unknown(outcomes, strict=strict), *without_pull(documents), *left_out(context)]
     if not any(outcome.templates for outcome in outcomes):
         notices.append(Notice("nothing was added: there is no pod template in what was given"))
     return Injected(objects, outcomes, tuple(notices), target.hash)
@@ -125,6 +125,17 @@ def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
             if strict:
                 raise ManifestError(text, "Without --strict it is passed on unchanged.")
             yield Notice(f"{text}; it is passed on unchanged")
+
+
+def without_pull(documents: Sequence[Document]) -> Iterator[Notice]:
+    """Notices of pods that a document starts and that get no pull by adding it to the document."""
+    for document in documents:
+        for each in manifest.items(document):
+            if names := ", ".join(manifest.templates_elsewhere(each)):
+                yield Notice(
+                    f"{each.where}: {each.name} refers to templates elsewhere, which get no pull"
+                    f" from this file: {names}"
+                )
 
 
 def given(context: Context, hash: str, base: str | None) -> Target:
