@@ -408,8 +408,9 @@ def test_nothing_to_add_to_is_said(box: Sandbox) -> None:
     assert "warning: nothing was added: there is no pod template" in done.err
 
 
-def test_a_guaranteed_pod_stays_guaranteed(box: Sandbox) -> None:
-    limits = "resources: {limits: {cpu: '4', memory: 8Gi}}"
+@pytest.mark.parametrize("requests", ["", ", requests: {cpu: 4, memory: 8Gi}"])
+def test_a_guaranteed_pod_stays_guaranteed(box: Sandbox, requests: str) -> None:
+    limits = f"resources: {{limits: {{cpu: '4', memory: 8Gi}}{requests}}}"
     text = JOB.replace("        image: python:3.12\n", f"        image: x\n        {limits}\n")
     resources = step(run(box, HASH, text=text))["resources"]
     assert resources["requests"] == resources["limits"]
