@@ -38,6 +38,22 @@ def test_what_no_waiting_mends_is_hopeless(reason: str) -> None:
     assert problem.text == f"container main: {reason}: no such key"
 
 
+def test_a_kubelet_that_was_slow_to_read_a_secret_is_waited_for() -> None:
+    said = "failed to sync secret cache: timed out waiting for the condition"
+    waiting = container("waiting", reason="CreateContainerConfigError", message=said)
+    (problem,) = pods.problems(pod({"containerStatuses": [waiting]}))
+    assert not problem.hopeless
+
+
+def test_a_sidecar_that_is_stopped_at_the_end_is_no_init_container_that_failed() -> None:
+    beside = {"name": "proxy", "image": "img:1", "restartPolicy": "Always"}
+    for state, detail in (("running", {}), ("terminated", {"exitCode": 143})):
+        status = {"initContainerStatuses": [container(state, "proxy", **detail)]}
+        data = pod(status, spec={"initContainers": [beside], "nodeName": "n"})
+        assert list(pods.problems(data)) == []
+        assert pods.what_is_waited_for(data) == "pod p is being started"
+
+
 def test_an_image_that_cannot_be_pulled_is_named_once_for_both_reasons() -> None:
     keys = set()
     for reason in ("ErrImagePull", "ImagePullBackOff"):
@@ -90,6 +106,27 @@ def test_argos_own_helper_does_no_work() -> None:
     assert pods.containers(data) == ["main"]
 
 
+def test_the_default_container_of_kubectl_is_the_most_important_one() -> None:
+    data = pod({}, spec={"containers": [{"name": "a"}, {"name": "b"}]})
+    assert sorted("ba", key=lambda name: pods.importance(data, name)) == ["a", "b"]
+    data["metadata"]["annotations"] = {"kubectl.kubernetes.io/default-container": "b"}
+    assert sorted("ab", key=lambda name: pods.importance(data, name)) == ["b", "a"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "place"),
+    [
+        ({}, ()),
+        ({"annotations": {"workflows.argoproj.io/node-name": "w[0].train(1)"}}, ("w[0].train",)),
+        ({"labels": {"training.kubeflow.org/replica-type": "worker",
+                     "training.kubeflow.org/replica-index": "2"}},
+         ("training.kubeflow.org/replica-type=worker", "training.kubeflow.org/replica-index=2")),
+    ],
+)  # fmt: skip
+def test_who_takes_over_from_a_pod_has_its_place(metadata: Object, place: tuple[str, ...]) -> None:
+    assert pods.place_of({"metadata": {"name": "p", **metadata}}) == place
+
+
 def met(condition: str) -> Object:
     return {"type": condition, "status": "True"}
 
@@ -106,6 +143,8 @@ ENDS: list[tuple[str, str, Object, bool | None]] = [
     ("kubeflow.org/v1", "PyTorchJob", {"conditions": [met("Succeeded")]}, True),
     ("ray.io/v1", "RayJob", {"jobStatus": "STOPPED"}, False),
     ("ray.io/v1", "RayJob", {"jobStatus": "RUNNING", "jobDeploymentStatus": "Running"}, None),
+    ("ray.io/v1", "RayJob", {"jobStatus": "SUCCEEDED", "jobDeploymentStatus": "Complete"}, True),
+    ("ray.io/v1", "RayJob", {"jobDeploymentStatus": "ValidationFailed"}, False),
     ("batch.volcano.sh/v1alpha1", "Job", {"state": {"phase": "Aborted"}}, False),
     ("batch.volcano.sh/v1alpha1", "Job", {"state": {"phase": "Completed"}}, True),
     ("jobset.x-k8s.io/v1alpha2", "JobSet", {"conditions": [met("Completed")]}, True),
@@ -124,6 +163,37 @@ def test_the_end_of_a_workload_is_read_by_its_kind(
     data = {"apiVersion": version, "kind": kind, "metadata": {"name": "x"}, "status": status}
     end = workloads.end_of(data)
     assert (end and end.succeeded) == succeeded
+
+
+@pytest.mark.parametrize(
+    ("deployment", "ended"), [("Running", False), ("Retrying", False), ("Failed", True)]
+)
+def test_a_ray_job_that_is_tried_again_has_not_ended(deployment: str, ended: bool) -> None:
+    status = {"jobStatus": "FAILED", "jobDeploymentStatus": deployment, "failed": 1}
+    data = {"apiVersion": "ray.io/v1", "kind": "RayJob", "spec": {"backoffLimit": 2}}
+    assert (workloads.end_of({**data, "status": status}) is not None) == ended
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ({"phase": "Pending", "message": "Waiting for default/Mutex/gpu lock. Lock status: 0/1"},
+         "queued (Waiting for default/Mutex/gpu lock. Lock status: 0/1)"),
+        ({"phase": "Running", "nodes": {
+            "w": {"type": "Steps", "phase": "Running"},
+            "w-1": {"type": "Suspend", "phase": "Running", "displayName": "approve"}}},
+         "suspended at step approve"),
+        ({"phase": "Running", "nodes": {
+            "w-1": {"type": "Suspend", "phase": "Running", "displayName": "approve"},
+            "w-2": {"type": "Pod", "phase": "Running"}}},
+         ""),
+    ],
+)  # fmt: skip
+def test_a_workflow_that_waits_for_a_lock_or_for_somebody_is_queued(
+    status: Object, words: str
+) -> None:
+    data = {"kind": "Workflow", "metadata": {"name": "w"}, "spec": {}, "status": status}
+    assert workloads.queued(data) == words
 
 
 @pytest.mark.parametrize(

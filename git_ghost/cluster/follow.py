@@ -16,7 +16,7 @@ from git_ghost.cluster.create import Created
 from git_ghost.cluster.kinds import EVENT, POD
 from git_ghost.cluster.logs import Log
 from git_ghost.cluster.pods import State
-from git_ghost.cluster.tracking import Choice, Failure, Tracked, Tracker
+from git_ghost.cluster.tracking import Choice, Tracked, Tracker
 from git_ghost.cluster.watching import Watcher
 from git_ghost.errors import GhostError
 
@@ -87,6 +87,8 @@ class Follower:
         self._client = client
         self._workloads = {one.uid: one for one in followed}
         self._latest: dict[str, Mapping[str, Any]] = {one.uid: one.data for one in followed}
+        self._awaited = {o.uid for o in followed if workloads.ends(o.data)} or {*self._workloads}
+        """What ends the run when it has ended: what serves others does not, unless it is alone."""
         self._ends: dict[str, Outcome] = {}
         self._selector = f"{pods.RUN_LABEL}={run}"
         self._limits = limits
@@ -156,7 +158,8 @@ class Follower:
 
     def _found(self, pod: Tracked, state: State) -> None:
         """A container of a pod runs, or has run: see to its log."""
-        key, ended = (pod.uid, state.name), state.phase == "terminated" and _stays_ended(pod.data)
+        key = (pod.uid, state.name)
+        ended = state.phase == "terminated" and _stays_ended(pod.data, state)
         if (log := self._logs.get(key)) is not None:
             log.restarted(state.restarts)
             if ended:
@@ -178,7 +181,7 @@ class Follower:
         namespace = str(pod.data["metadata"].get("namespace") or "")
         log = Log(
             self._client, namespace, pod.name, state.name, deliver, fail,
-            restartable=(pod.data.get("spec") or {}).get("restartPolicy") != "Never" or state.init,
+            restartable=state.init or pods.is_restarted(pod.data, state),
         )  # fmt: skip
         self._logs[key] = log
         self._live.add(key)
@@ -340,7 +343,7 @@ class Follower:
             if end is not None and uid not in self._ends:
                 self._catch_up(self._workloads[uid])
                 self._ends[uid] = self._end(self._workloads[uid], end)
-        if len(self._ends) == len(self._workloads):
+        if self._awaited <= self._ends.keys():
             self._drain()
             return next((end for end in self._ends.values() if end.code), _first(self._ends))
         if self._tracker.hopeless:
@@ -363,20 +366,10 @@ class Follower:
         why = f": {end.text}" if end.text else ""
         if end.succeeded:
             return Outcome(0, f"{one.shown} succeeded")
-        failure = self._decisive_failure()
+        failure = self._tracker.decisive_failure(one.uid, end.text)
         if failure is None:
             return Outcome(NO_CODE, f"{one.shown} failed{why}")
         return Outcome(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)
-
-    def _decisive_failure(self) -> Failure | None:
-        """Of several pods the first that failed, the others followed suit; of one, the last try."""
-        failures = list(self._tracker.failures.values())
-        wanted = [failure for failure in failures if failure.chosen] or failures
-        if not wanted:
-            return None
-        if self._several:
-            return min(wanted, key=lambda failure: failure.finished or "~")
-        return max(wanted, key=lambda failure: failure.finished)
 
     def _drain(self) -> None:
         """Let the logs come to their ends."""
@@ -403,7 +396,6 @@ def _first(ends: Mapping[str, Outcome]) -> Outcome:
     return next(iter(ends.values()))
 
 
-def _stays_ended(pod: Mapping[str, Any]) -> bool:
+def _stays_ended(pod: Mapping[str, Any], state: State) -> bool:
     """Whether a container of the pod that has ended is not started again."""
-    policy = (pod.get("spec") or {}).get("restartPolicy")
-    return policy == "Never" or pods.is_over(pod) or pods.is_going(pod)
+    return not pods.is_restarted(pod, state) or pods.is_over(pod) or pods.is_going(pod)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
 PULL_STEP = "git-ghost"
@@ -32,6 +33,15 @@ _MEANING = {
 """What the pull step's exit codes say (git_ghost.errors has them all)."""
 
 _ARGO = "workflows.argoproj.io/workflow"
+_ARGO_NODE = "workflows.argoproj.io/node-name"
+_DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_PLACES = (
+    "batch.kubernetes.io/job-completion-index",
+    "jobset.sigs.k8s.io/replicatedjob-name", "jobset.sigs.k8s.io/job-index",
+    "training.kubeflow.org/replica-type", "training.kubeflow.org/replica-index",
+    "volcano.sh/task-spec", "volcano.sh/task-index",
+)  # fmt: skip
+"""Labels and annotations that a pod has in common with the one that takes over from it."""
 _GATED = "SchedulingGated"
 
 
@@ -40,6 +50,7 @@ class State(NamedTuple):
 
     name: str
     init: bool
+    """Whether it has to end before the others begin."""
     phase: str
     """``waiting``, ``running`` or ``terminated``."""
     reason: str = ""
@@ -50,7 +61,11 @@ class State(NamedTuple):
     restarts: int = 0
     previous: int | None = None
     """Exit code of the run before this one."""
+    previously: str = ""
+    """When that run ended."""
     image: str = ""
+    sidecar: bool = False
+    """Whether it is an init container that runs beside the others, and is stopped after them."""
 
     @property
     def has_started(self) -> bool:
@@ -98,18 +113,21 @@ def is_going(pod: Mapping[str, Any]) -> bool:
 def states(pod: Mapping[str, Any]) -> list[State]:
     """The containers, init containers first, as far as the status has them."""
     status = pod.get("status") or {}
-    found = [_state(one, True) for one in status.get("initContainerStatuses") or ()]
+    init = (pod.get("spec") or {}).get("initContainers") or ()
+    beside = {str(one["name"]) for one in init if one.get("restartPolicy") == "Always"}
+    found = [_state(one, True, beside) for one in status.get("initContainerStatuses") or ()]
     return found + [_state(one, False) for one in status.get("containerStatuses") or ()]
 
 
-def _state(status: Mapping[str, Any], init: bool) -> State:
+def _state(status: Mapping[str, Any], init: bool, beside: Container[str] = ()) -> State:
     state = status.get("state") or {}
     phase = next((p for p in ("running", "terminated", "waiting") if p in state), "waiting")
     detail = state.get(phase) or {}
     last = (status.get("lastState") or {}).get("terminated")
+    name = str(status.get("name", ""))
     return State(
-        name=str(status.get("name", "")),
-        init=init,
+        name=name,
+        init=init and name not in beside,
         phase=phase,
         reason=str(detail.get("reason") or ""),
         message=str(detail.get("message") or "").strip(),
@@ -117,7 +135,9 @@ def _state(status: Mapping[str, Any], init: bool) -> State:
         finished=str(detail.get("finishedAt") or ""),
         restarts=int(status.get("restartCount") or 0),
         previous=int(last.get("exitCode", 0)) if last else None,
+        previously=str((last or {}).get("finishedAt") or ""),
         image=str(status.get("image") or ""),
+        sidecar=name in beside,
     )
 
 
@@ -128,6 +148,35 @@ def containers(pod: Mapping[str, Any]) -> list[str]:
     if _ARGO in labels and "wait" in names:
         names.remove("wait")
     return names
+
+
+def importance(pod: Mapping[str, Any], container: str) -> int:
+    """Where a container stands among the others: the default one of kubectl is the first."""
+    default = (pod["metadata"].get("annotations") or {}).get(_DEFAULT_CONTAINER)
+    return -1 if container == default else containers(pod).index(container)
+
+
+def is_restarted(pod: Mapping[str, Any], state: State) -> bool:
+    """Whether a container may be started again after it has ended, while its pod goes on."""
+    spec = pod.get("spec") or {}
+    own: Mapping[str, Any] = next((one for one in spec.get("containers") or () if one["name"] == state.name), {})
+    policy = own.get("restartPolicy") or spec.get("restartPolicy")
+    return state.sidecar or policy != "Never" or bool(own.get("restartPolicyRules"))
+
+
+def place_of(pod: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a pod does among those of its workload, as who takes over from it does; may be empty."""
+    metadata = pod["metadata"]
+    said = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
+    if node := said.get(_ARGO_NODE):
+        return (re.sub(r"\(\d+\)$", "", str(node)),)  # the tries of a step are numbered
+    return tuple(f"{key}={said[key]}" for key in _PLACES if key in said)
+
+
+def is_of(pod: Mapping[str, Any], workload: str) -> bool:
+    """Whether a pod is the object of that uid, or belongs to it directly."""
+    owners = pod["metadata"].get("ownerReferences") or ()
+    return uid_of(pod) == workload or any(one.get("uid") == workload for one in owners)
 
 
 def images(pod: Mapping[str, Any]) -> dict[str, str]:
@@ -190,14 +239,14 @@ def _container_problems(state: State, image: str) -> Iterator[Problem]:
             text = f"image {image} of {name} cannot be pulled{said}"
             yield Problem(f"pull {state.name} {image}", text, hint)
         elif state.reason in _HOPELESS:
-            yield Problem(
-                f"{state.reason} {state.name}", f"{name}: {state.reason}{said}", hopeless=True
-            )
+            may_pass = "failed to sync" in state.message  # the kubelet was slow to read something
+            text = f"{name}: {state.reason}{said}"
+            yield Problem(f"{state.reason} {state.name}", text, hopeless=not may_pass)
         elif state.reason in _FAILING:
             yield Problem(f"{state.reason} {state.name}", f"{name}: {state.reason}{said}")
         if state.init and state.previous:
             yield _init_failed(state, state.previous)
-    elif state.phase == "terminated" and state.code:
+    elif state.phase == "terminated" and state.code and not state.sidecar:
         if state.init:
             yield _init_failed(state, state.code)
         else:

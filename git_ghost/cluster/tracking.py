@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -60,6 +61,8 @@ class Failure(NamedTuple):
     code: int
     finished: str
     chosen: bool
+    rank: int = 0
+    """Where the container stands among those of its pod."""
 
 
 class Tracker:
@@ -144,16 +147,48 @@ class Tracker:
     def _note_failures(self, pod: Tracked, state: State, chosen: bool) -> None:
         if state.code and not pods.is_going(pod.data):
             key = (pod.uid, state.name, state.restarts)
-            failure = Failure(pod.name, state.name, state.code, state.finished, chosen)
-            self.failures.setdefault(key, failure)
+            self.failures.setdefault(key, self._failure(pod, state, state.finished, chosen))
         if state.previous and state.restarts and pod.once(f"again {state.name} {state.restarts}"):
             key = (pod.uid, state.name, state.restarts - 1)
-            self.failures.setdefault(key, Failure(pod.name, state.name, state.previous, "", chosen))
+            failure = self._failure(pod, state, state.previously, chosen)
+            self.failures.setdefault(key, failure._replace(code=state.previous))
             text = (
                 f"container {state.name} ended with exit code {state.previous} and is started"
                 f" again (restart {state.restarts})"
             )
             self._listen(events.Restarted(f"pod {pod.name}", text))
+
+    @staticmethod
+    def _failure(pod: Tracked, state: State, finished: str, chosen: bool) -> Failure:
+        rank = pods.importance(pod.data, state.name)
+        return Failure(pod.name, state.name, state.code or 0, finished, chosen, rank)
+
+    def decisive_failure(self, workload: str, said: str) -> Failure | None:
+        """What made the workload of that uid fail, which ``said`` why; None: not a container.
+
+        It is one that is named there, else the first: others followed suit. Tries that were
+        followed by another one do not count, unless there is nothing else.
+        """
+        mine = {u: pod for u, pod in self.known.items() if pods.is_of(pod.data, workload)}
+        mine = mine or self.known
+        last: dict[tuple[str, ...], str] = {}
+        for uid, pod in mine.items():
+            last[pods.place_of(pod.data) or ((uid,) if self._several else ())] = uid
+        ended_well = {uid for uid in last.values() if pods.phase_of(mine[uid].data) == "Succeeded"}
+        every = [
+            failure for uid in mine if uid not in ended_well for failure in self._last_failures(uid)
+        ]
+        lasting = {pods.name_of(mine[uid].data) for uid in last.values()}
+        found = [failure for failure in every if failure.pod in lasting] or every
+        found = [failure for failure in found if failure.chosen] or found
+        named = [failure for failure in found if failure.pod in re.split(r"[^\w.-]+", said)]
+        return min(named or found, key=lambda one: (one.finished or "~", one.rank), default=None)
+
+    def _last_failures(self, uid: str) -> Iterator[Failure]:
+        """Of each container of a pod the last run, if it failed."""
+        good = {s.name for s in pods.states(self.known[uid].data) if s.code == 0}
+        last = {name: one for (its, name, _), one in sorted(self.failures.items()) if its == uid}
+        return (failure for name, failure in last.items() if name not in good)
 
     def is_chosen(self, pod: Tracked, state: State) -> bool:
         """Whether the user wants to hear of that container."""

@@ -15,6 +15,13 @@ _TEMPLATES = frozenset(
 """Kinds whose pods come later, by the clock or when others refer to them."""
 
 
+_SERVING = frozenset(
+    "Deployment StatefulSet DaemonSet ReplicaSet ReplicationController RayCluster"
+    " RayService".split()
+)
+"""Kinds that run until somebody deletes them."""
+
+
 class End(NamedTuple):
     """How a workload ended."""
 
@@ -76,7 +83,7 @@ def end_of(data: Mapping[str, Any]) -> End | None:
             return End(phase == "Succeeded", str(status.get("message") or ""))
         return None
     if kind == "RayJob":
-        return _ray_job(status)
+        return _ray_job(data.get("spec") or {}, status)
     if isinstance(state := status.get("state"), dict) and kind == "Job":  # Volcano's
         if (phase := state.get("phase")) in ("Completed", "Failed", "Aborted", "Terminated"):
             return End(phase == "Completed", str(state.get("message") or ""))
@@ -88,12 +95,14 @@ def end_of(data: Mapping[str, Any]) -> End | None:
     return None
 
 
-def _ray_job(status: Mapping[str, Any]) -> End | None:
+def _ray_job(spec: Mapping[str, Any], status: Mapping[str, Any]) -> End | None:
     job, deployment = status.get("jobStatus"), status.get("jobDeploymentStatus")
-    if job in ("SUCCEEDED", "FAILED", "STOPPED"):
-        return End(job == "SUCCEEDED", str(status.get("message") or ""))
-    if deployment == "Failed":
-        return End(False, str(status.get("message") or status.get("reason") or ""))
+    done = job in ("SUCCEEDED", "FAILED", "STOPPED")
+    if done and job != "SUCCEEDED" and spec.get("backoffLimit"):
+        done = False  # another try may follow: the deployment's status tells
+    if done or deployment in ("Complete", "Failed", "ValidationFailed"):
+        words = str(status.get("message") or status.get("reason") or "")
+        return End(job == "SUCCEEDED" and deployment != "Failed", words)
     return None
 
 
@@ -108,6 +117,24 @@ def queued(data: Mapping[str, Any]) -> str:
     spec = data.get("spec") or {}
     policy = spec.get("runPolicy") or {}
     if not (spec.get("suspend") or policy.get("suspend")):
-        return ""
+        return _held_by_argo(data) if data.get("kind") == "Workflow" else ""
     queue = (data["metadata"].get("labels") or {}).get("kueue.x-k8s.io/queue-name")
     return f"queued in {queue}" if queue else "suspended"
+
+
+def _held_by_argo(data: Mapping[str, Any]) -> str:
+    """What a workflow waits for: a lock, others to end, somebody to let it go on."""
+    status = data.get("status") or {}
+    if status.get("phase") == "Pending" and status.get("message"):
+        return f"queued ({status['message']})"
+    nodes = (status.get("nodes") or {}).values()
+    going_on = [node for node in nodes if node.get("phase") in ("Pending", "Running")]
+    held = [node for node in going_on if node.get("type") == "Suspend"]
+    if held and not any(node.get("type") == "Pod" for node in going_on):
+        return f"suspended at step {held[0].get('displayName') or held[0].get('name')}"
+    return ""
+
+
+def ends(data: Mapping[str, Any]) -> bool:
+    """Whether it is in the nature of the workload to end."""
+    return str(data.get("kind")) not in _SERVING
