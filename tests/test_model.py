@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import string
 from urllib.parse import quote
 
@@ -249,9 +250,8 @@ def test_text_without_urls_stays_as_it_is(text: str) -> None:
 def test_the_error_tree_is_as_its_docstring_draws_it() -> None:
     assert errors.__doc__ is not None
     drawn = {
-        line.split()[-len(line.split()) + ("─" in line)]: int(line.split()[1 + ("─" in line)])
-        for line in errors.__doc__.splitlines()
-        if line.strip().startswith(("GhostError", "├──", "└──"))
+        name: int(code)
+        for name, code in re.findall(r"^[ │├└─]*(\w+) +(\d+)   \w", errors.__doc__, re.MULTILINE)
     }
     classes = {
         name: thing.exit_code

@@ -120,15 +120,15 @@ class Relay:
         while block := lane.next_block(self._closed):
             lost = left is not None and len(block) >= left
             block = block[:left] if lost else block
+            with self._lock:  # before the block is seen at the other end
+                setattr(self, counter, getattr(self, counter) + len(block))
+                self.cuts += lost
             try:
                 to.sendall(block)
             except OSError:  # nobody listens there: tell the reading side
                 _shut(lane.source, socket.SHUT_RD)
                 return
             left = left - len(block) if left is not None else None
-            with self._lock:
-                setattr(self, counter, getattr(self, counter) + len(block))
-                self.cuts += lost
             if lost:
                 _shut(to, socket.SHUT_RDWR)
                 _shut(lane.source, socket.SHUT_RDWR)
