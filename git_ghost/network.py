@@ -351,7 +351,7 @@ _CAUSES = (  # the first that is found counts
 
 def explain(failure: GitFailed, url: str) -> GhostError:
     """The sentence for a failed network command: what, where, git's own words, what to do."""
-    said = failure.stderr
+    said = _without_user(failure.stderr, url)
     shown = redact(url)
     if match := re.search(r"couldn't find remote ref (\S+)", said):
         return NoSuchGhost(f"{shown} has no {match[1]}")
@@ -364,6 +364,12 @@ def explain(failure: GitFailed, url: str) -> GhostError:
         f"git could not talk to {shown}{_quoted(said)}",
         "Try `git ls-remote` with the same URL.",
     )
+
+
+def _without_user(said: str, url: str) -> str:
+    """``said`` without the user and password of ``url``, which git repeats apart from its scheme."""
+    match = re.match(r"[^:/]+://([^/@:]*:[^/]*@)", url)
+    return said.replace(match[1], "") if match else said
 
 
 _REFUSED = re.compile(r"returned error: 4(?!08|29)\d\d")

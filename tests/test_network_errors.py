@@ -358,3 +358,10 @@ def test_a_base_that_the_source_does_not_answer_for_is_a_network_failure(
     with pytest.raises(NoSuchBase, match=lab.head()):
         clone(tree, str(tmp_path / "pod"), empty)
     assert not (tmp_path / "pod").exists()
+
+
+def test_a_password_that_git_repeats_without_its_url_is_not_shown(sandbox: Sandbox) -> None:
+    url = "git://ann:pa55word@nowhere.invalid/ghosts.git"
+    said = sandbox.ghost("list", env={"GIT_GHOST_REPO": url}).fails(7)
+    assert "unable to look up nowhere.invalid" in said
+    assert "pa55word" not in said
