@@ -367,7 +367,7 @@ def explain(failure: GitFailed, url: str) -> GhostError:
 
 
 def _without_user(said: str, url: str) -> str:
-    """``said`` without the user and password of ``url``, which git repeats apart from its scheme."""
+    """``said`` without the user and password of ``url``, which git may repeat by themselves."""
     match = re.match(r"[^:/]+://([^/@:]*:[^/]*@)", url)
     return said.replace(match[1], "") if match else said
 
