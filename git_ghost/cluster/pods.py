@@ -159,7 +159,9 @@ def importance(pod: Mapping[str, Any], container: str) -> int:
 def is_restarted(pod: Mapping[str, Any], state: State) -> bool:
     """Whether a container may be started again after it has ended, while its pod goes on."""
     spec = pod.get("spec") or {}
-    own: Mapping[str, Any] = next((one for one in spec.get("containers") or () if one["name"] == state.name), {})
+    own: Mapping[str, Any] = next(
+        (one for one in spec.get("containers") or () if one["name"] == state.name), {}
+    )
     policy = own.get("restartPolicy") or spec.get("restartPolicy")
     return state.sidecar or policy != "Never" or bool(own.get("restartPolicyRules"))
 
