@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.manifests import FOREVER, job, pod, workflow
+from tests.support.manifests import FOREVER, config_map, job, pod, workflow
 from tests.support.scene import Scene
 
 
@@ -125,6 +125,37 @@ def test_a_workflow_and_its_pods_tell_it(scene: Scene) -> None:
         assert scene.ghost("code", name).ok() == tree
     name = scene.cluster.only("pods")["metadata"]["name"]
     assert scene.ghost("code", f"pod/{name}").ok() == tree
+
+
+def relabel(scene: Scene, kind: str, name: str, hash: str, **template: str) -> None:
+    """Create an object of that kind with two ghosts: its own, and that of its pod template."""
+    noted = {"git-ghost.io/hash": hash, "git-ghost.io/base": hash, "git-ghost.io/repository": "r"}
+    body = pod(name, "true")
+    body["metadata"]["annotations"] = {**noted, **template}
+    body["spec"]["restartPolicy"] = "Always"
+    spec = {
+        "replicas": 0, "selector": {"matchLabels": {"app": name}},
+        "template": {"metadata": body["metadata"], "spec": body["spec"]},
+    }  # fmt: skip
+    del spec["template"]["metadata"]["name"]  # type: ignore[index]
+    meta = {"name": name, "annotations": noted}
+    scene.cluster.create({"apiVersion": "apps/v1", "kind": kind, "metadata": meta, "spec": spec})
+
+
+def test_after_a_rollback_the_pod_template_counts(scene: Scene) -> None:
+    older, newer = "a" * 40, "b" * 40
+    relabel(scene, "Deployment", "web", newer, **{"git-ghost.io/hash": older})
+    assert scene.ghost("code", "deploy/web").ok() == older
+    relabel(scene, "Deployment", "same", newer)
+    told = scene.ghost("code", "deploy/same", "--json")
+    assert json.loads(told.ok())["hash"] == newer
+    assert json.loads(told.ok())["via"] == ""
+
+
+def test_pods_of_another_object_of_that_name_are_none_of_its_own(scene: Scene) -> None:
+    ran(scene, "train")
+    scene.cluster.create(config_map("train", k="v"))
+    assert "runs no ghost" in scene.ghost("code", "configmap/train").fails(1)
 
 
 def test_a_server_that_is_not_there_is_told(scene: Scene) -> None:

@@ -19,12 +19,17 @@ from git_ghost.sync.inspecting import diff
 
 _OWNERS = 5
 """How many owners above an object are looked at."""
-_NAMES = (
-    "batch.kubernetes.io/job-name", "job-name", "workflows.argoproj.io/workflow",
-    "training.kubeflow.org/job-name", "ray.io/cluster", "volcano.sh/job-name",
-    "jobset.sigs.k8s.io/jobset-name",
-)  # fmt: skip
-"""Labels by which pods say whose they are."""
+_NAMES: Mapping[str, tuple[str, ...]] = {
+    "batch": ("batch.kubernetes.io/job-name", "job-name"),
+    "argoproj.io": ("workflows.argoproj.io/workflow",),
+    "kubeflow.org": ("training.kubeflow.org/job-name",),
+    "ray.io": ("ray.io/cluster", "ray.io/originated-from-cr-name"),
+    "batch.volcano.sh": ("volcano.sh/job-name",),
+    "jobset.x-k8s.io": ("jobset.sigs.k8s.io/jobset-name",),
+}
+"""Labels by which pods say whose they are, by the group of the owner's kind."""
+_CHANGING = frozenset("Deployment StatefulSet DaemonSet CronJob".split())
+"""Kinds whose pod template changes in time: what it is now tells nothing of older pods."""
 
 _ACCESS = Access()
 
@@ -169,8 +174,7 @@ def _candidates(
     client: Client, place: _Place, data: dict[str, Any]
 ) -> Iterator[tuple[str, manifest.Code | None]]:
     """Where annotations may be, from the nearest to the farthest, and what they say."""
-    yield place.shown, manifest.code_of(data)
-    yield from _of_templates(place, data)
+    yield from _of_object(place, data)
     if place.resource != POD:
         for pod in _pods(client, place, data):
             yield POD.shown(str(pod["metadata"]["name"])), manifest.code_of(pod)
@@ -179,8 +183,16 @@ def _candidates(
         if owner is None:
             return
         place, data = owner
-        yield place.shown, manifest.code_of(data)
-        yield from _of_templates(place, data)
+        if place.resource.kind not in _CHANGING:
+            yield from _of_object(place, data)
+
+
+def _of_object(place: _Place, data: dict[str, Any]) -> Iterator[tuple[str, manifest.Code | None]]:
+    """Its pod templates, as what they say is what runs: a rollback changes nothing else."""
+    own = manifest.code_of(data)
+    for via, found in _of_templates(place, data):
+        yield place.shown if found == own else via, found
+    yield place.shown, own
 
 
 def _of_templates(
@@ -208,7 +220,8 @@ def _pods(client: Client, place: _Place, data: Mapping[str, Any]) -> list[dict[s
             return True
         if wanted and wanted.items() <= labels.items():
             return True
-        return any(labels.get(label) == place.name for label in _NAMES)
+        names = _NAMES.get(place.resource.group, ())
+        return any(labels.get(label) == place.name for label in names)
 
     found = [pod for pod in listed if belongs(pod)]
     return sorted(found, key=lambda pod: pod["metadata"].get("creationTimestamp") or "")[::-1]
