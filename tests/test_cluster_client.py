@@ -125,6 +125,22 @@ def test_known_kinds_cost_no_request(cluster: Cluster) -> None:
         assert client.resource("batch/v1", "Job").plural == "jobs"
 
 
+def test_a_stream_that_is_left_early_does_not_disturb_what_comes_next(cluster: Cluster) -> None:
+    client = connect(Access(str(cluster.kubeconfig)))
+    for _ in range(3):
+        with client.stream(PODS, [("watch", "true")], "cannot watch", 10.0):
+            pass
+        assert client.get(PODS)["kind"] == "PodList"
+
+
+def test_one_connection_serves_one_request_after_the_other(cluster: Cluster) -> None:
+    client = connect(Access(str(cluster.kubeconfig)))
+    accepted = cluster.server.accepted
+    for _ in range(5):
+        client.get(PODS)
+    assert cluster.server.accepted == accepted + 1
+
+
 def test_a_busy_server_is_asked_again(cluster: Cluster) -> None:
     client = connect(Access(str(cluster.kubeconfig)))
     cluster.faults.refuse(429, times=2, retry_after=0)

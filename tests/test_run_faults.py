@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.kinds import Object
-from tests.support.manifests import FOREVER, job, pod, workflow
+from tests.support.manifests import FOREVER, config_map, job, pod, workflow
 from tests.support.scene import Scene
 
 SLOWLY = "for n in 1 2 3 4 5 6 7 8 9; do echo line $n; sleep 0.1; done; printf end; exit 3"
@@ -87,6 +87,68 @@ def test_slow_answers_change_nothing(scene: Scene, cluster: Cluster) -> None:
     ran = scene.run(job("train-", SLOWLY))
     ran.fails(3)
     assert ran.out.decode() == LINES
+
+
+@pytest.mark.parametrize("name", ["train-", "train"])
+def test_an_object_whose_creation_was_not_answered_is_found(
+    scene: Scene, cluster: Cluster, name: str
+) -> None:
+    cluster.faults.lost_answers = 1
+    ran = scene.run(job(name, "exit 3"), "--rm")
+    ran.fails(3)
+    creates = [
+        seen for seen in cluster.requests if (seen.verb, seen.resource) == ("create", "jobs")
+    ]
+    assert len(creates) == 1
+    assert cluster.objects("jobs") == []
+
+
+def test_what_may_have_been_created_is_told_when_it_cannot_be_found(
+    scene: Scene, cluster: Cluster
+) -> None:
+    cluster.faults.lost_answers = 1
+    said = scene.run(config_map("c", k="v"), job("train-", "true"), "--detach").fails(7)
+    assert "may be there nevertheless" in said
+    assert "configmap/c" in said
+    cluster.faults.lost_answers = 1
+    cluster.faults.refuse(403, times=9, verb="list")
+    said = scene.run(job("train-", "true"), "--detach").fails(7)
+    assert "kubectl get jobs.batch -l git-ghost.io/run=" in said
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_server_that_stumbles_at_the_end_does_not_change_the_exit_code(
+    scene: Scene, cluster: Cluster, code: int
+) -> None:
+    started = scene.start(job("train-", f"echo up; sleep 2; exit {code}"), "--rm")
+    started.wait_for("up")
+    cluster.faults.refuse(500, times=2, verb="list", resource="pods")
+    cluster.faults.refuse(500, times=2, verb="delete", resource="jobs.batch")
+    ran = started.end()
+    assert ran.code == code, ran.err
+    assert cluster.objects("jobs") == []
+
+
+def test_what_cannot_be_deleted_at_the_end_is_told_and_the_exit_code_kept(
+    scene: Scene, cluster: Cluster
+) -> None:
+    cluster.faults.forbidden.add(("delete", "jobs"))
+    said = scene.run(job("train-", "exit 3"), "--rm").fails(3)
+    assert "may not delete jobs.batch" in said
+    assert "kubectl delete job.batch/train-" in said
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_a_job_that_is_cleared_away_at_its_end_is_followed_to_it(scene: Scene, code: int) -> None:
+    ran = scene.run(job("train-", f"echo done; sleep 1; exit {code}", ttlSecondsAfterFinished=0))
+    assert ran.code == code
+    assert ran.out == b"done\n"
+
+
+def test_a_log_that_is_cleared_away_before_it_could_be_read_is_told(scene: Scene) -> None:
+    ran = scene.run(job("train-", "echo done; exit 3", ttlSecondsAfterFinished=0))
+    ran.fails(3)
+    assert ran.out == b"done\n" or "the pod is gone, and its log with it" in ran.err
 
 
 # Pods

@@ -39,6 +39,17 @@ def test_delete_on_interrupt_takes_everything_back(scene: Scene, cluster: Cluste
     cluster.wait_for(lambda: not cluster.objects("pods"))
 
 
+def test_what_was_just_being_created_is_deleted_too(scene: Scene, cluster: Cluster) -> None:
+    cluster.faults.delay_answers = 3
+    started = scene.start(job("train-", FOREVER), "--delete-on-interrupt")
+    cluster.wait_for(lambda: cluster.objects("jobs"))
+    cluster.faults.delay_answers = 0
+    started.interrupt()
+    said = started.end().fails(130)
+    assert "deleted job.batch/train-" in said
+    assert cluster.objects("jobs") == []
+
+
 def test_twice_leaves_although_the_server_does_not_answer(scene: Scene, cluster: Cluster) -> None:
     started = scene.start(job("train-", FOREVER), "--delete-on-interrupt")
     started.wait_for("up")

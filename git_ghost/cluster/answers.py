@@ -31,11 +31,17 @@ class Denied(RemoteError):
 
 
 class Unreachable(RemoteError):
-    """There was no answer, or none that means anything; trying again later may help."""
+    """There was no answer, or none that means anything; trying again later may help.
 
-    def __init__(self, message: str, hint: str = "", status: int = 0) -> None:
+    ``maybe_done``: what was asked for may have been done all the same.
+    """
+
+    def __init__(
+        self, message: str, hint: str = "", status: int = 0, *, maybe_done: bool = False
+    ) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.maybe_done = maybe_done
 
 
 class Answer(NamedTuple):
@@ -103,7 +109,8 @@ def explain(answer: Answer, doing: str, server: str) -> GhostError:
     if code == 400:
         return _bad_request(said, doing)
     if code == 429 or code >= 500:
-        return Unreachable(f"{doing}: {server} is busy or not ready: {said}", _LATER, code)
+        text = f"{doing}: {server} is busy or not ready: {said}"
+        return Unreachable(text, _LATER, code, maybe_done=code not in (429, 503))
     return Refused(f"{doing}: {said}", "", code, answer.reason)
 
 
@@ -218,9 +225,11 @@ def explain_connection(error: BaseException, doing: str, server: str) -> GhostEr
             "Is the network (VPN) up, and the kubeconfig's context the right one?",
         )
     if names & {"ProtocolError", "IncompleteRead", "InvalidChunkLength", "RemoteDisconnected"}:
-        return Unreachable(f"{doing}: the connection to {server} broke off", _LATER)
+        text = f"{doing}: the connection to {server} broke off"
+        return Unreachable(text, _LATER, maybe_done=True)
     if names & {"ConnectTimeoutError", "ReadTimeoutError", "TimeoutError"}:
-        return Unreachable(f"{doing}: {server} does not answer", "Is the network (VPN) up?")
+        text, asked = f"{doing}: {server} does not answer", "ConnectTimeoutError" not in names
+        return Unreachable(text, "Is the network (VPN) up?", maybe_done=asked)
     return Unreachable(
         f"{doing}: cannot reach {server}: {_last_words(chain)}",
         "Is the cluster up, and the kubeconfig's context the right one?",

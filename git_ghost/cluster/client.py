@@ -128,10 +128,8 @@ class Client:
                 raise explain(answer, doing, self.server) from e
         try:
             yield response
-        except BaseException:
-            response.close()  # what is left of it must not reach the next request
-            raise
-        response.release_conn()
+        finally:
+            response.close()  # what is left of it, if anything, must not reach the next request
 
     def warm_up(self) -> Client:
         """Open a connection ahead, so that the first request need not wait for it; never fails."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from git_ghost.cluster.answers import Denied, Refused
+from git_ghost.cluster.answers import Denied, Refused, Unreachable
 from git_ghost.cluster.client import Client
 from git_ghost.cluster.kinds import Resource, creation_rank, resource_of
+from git_ghost.cluster.pods import RUN_LABEL
 from git_ghost.errors import GhostError, UsageError
 
 VALIDATION = {"strict": "Strict", "warn": "Warn", "ignore": "Ignore"}
@@ -21,6 +23,11 @@ _SHARED = frozenset(
     " PriorityClass".split()
 )
 """Kinds of which one that is there already may serve several runs."""
+
+
+_LOOKING_PAUSES = (0.0, 0.5, 1.0, 2.0)
+_DELETING_PAUSES = (0.5, 1.0, 2.0)
+"""Seconds between the attempts, where the server stumbles."""
 
 
 class Planned(NamedTuple):
@@ -123,7 +130,14 @@ def create(
     done = made if made is not None else []
     try:
         for one in planned:
-            done.append(_create(client, one, validate, dry_run))
+            try:
+                made_now = _create(client, one, validate, dry_run)
+            except Unreachable as e:
+                found = None if dry_run else _find_unanswered(client, one, done, e)
+                if found is None:
+                    raise
+                made_now = found
+            done.append(made_now)
     except GhostError as e:
         if leave and not dry_run:
             _name_what_is_there(e, done)
@@ -151,6 +165,47 @@ def _create(client: Client, one: Planned, validate: str, dry_run: bool) -> Creat
             e.hint += "\nA dry run creates nothing, so what comes first in the file is not there."
         raise
     return Created(reply.data, known, namespace, one.has_pods, warnings=reply.warnings)
+
+
+def _find_unanswered(
+    client: Client, one: Planned, done: Sequence[Created], error: Unreachable
+) -> Created | None:
+    """What was created although the answer was lost; else ``error`` tells how to look for it."""
+    if not error.maybe_done:
+        return None
+    metadata = one.data["metadata"]
+    run = (metadata.get("labels") or {}).get(RUN_LABEL)
+    for pause in _LOOKING_PAUSES if run else ():
+        time.sleep(pause)
+        with contextlib.suppress(Unreachable, Refused, Denied):
+            return next(iter(look_for(client, [one], done)), None)
+    what = f"-l {RUN_LABEL}={run}" if run else str(metadata.get("name") or "")
+    kind = ".".join(filter(None, (one.resource.plural, one.resource.group)))
+    error.hint += f"\nIt may be there nevertheless: kubectl get {kind} {what}{_flag(one.namespace)}"
+    return None
+
+
+def look_for(client: Client, planned: Sequence[Planned], done: Sequence[Created]) -> list[Created]:
+    """Those of ``planned`` that are in the cluster by this run, and not among the ``done``."""
+    known, found = {one.uid for one in done}, []
+    for one in planned:
+        metadata = one.data["metadata"]
+        run = (metadata.get("labels") or {}).get(RUN_LABEL)
+        if not run:
+            continue  # it would not be told from one that was there before
+        resource = client.resource(one.resource.api_version, one.resource.kind)
+        place = one.namespace if resource.namespaced else ""
+        query, doing = [("labelSelector", f"{RUN_LABEL}={run}")], f"cannot look for {one.shown}"
+        for there in client.get(resource.path(place), query, doing).get("items") or ():
+            its = there["metadata"]
+            begins = str(its["name"]).startswith(str(metadata.get("generateName")))
+            if its["uid"] in known or not (its["name"] == metadata.get("name") or begins):
+                continue
+            kind = {"apiVersion": resource.api_version, "kind": resource.kind}
+            known.add(its["uid"])
+            found.append(Created({**kind, **there}, resource, place, one.has_pods))
+            break
+    return found
 
 
 def _reuse(client: Client, one: Planned, known: Resource, doing: str) -> Created:
@@ -245,10 +300,15 @@ class _Gone(Exception):
     """Somebody else deleted it."""
 
 
-def _delete(client: Client, one: Created) -> None:
+def _delete(client: Client, one: Created, pauses: Sequence[float] = _DELETING_PAUSES) -> None:
     try:
         client.delete(one.path, "Background", f"cannot delete {one.shown}")
     except (Refused, Denied) as e:
         if e.status == 404:
             raise _Gone from e
         raise
+    except Unreachable:
+        if not pauses:
+            raise
+        time.sleep(pauses[0])
+        _delete(client, one, pauses[1:])

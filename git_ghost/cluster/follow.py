@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from git_ghost.cluster import events, pods, workloads
+from git_ghost.cluster.answers import Unreachable
 from git_ghost.cluster.client import Client
 from git_ghost.cluster.create import Created
 from git_ghost.cluster.kinds import EVENT, POD
@@ -32,6 +33,8 @@ DRAIN_SECONDS = 30.0
 MOST_LOGS = 60
 """Logs that are followed at the same time; the others come when one of them has ended."""
 _WAITING_LINES = 1000
+_BEHIND_SECONDS = 1.0
+"""How long after a failed attempt the pods of what has ended are looked at again."""
 
 _TOLD_ELSEWHERE = frozenset(
     "FailedScheduling Failed BackOff Unhealthy InspectFailed BackoffLimitExceeded"
@@ -100,7 +103,8 @@ class Follower:
         self._watchers: list[Watcher] = []
         self._logs: dict[tuple[str, str], Log] = {}
         self._live: set[tuple[str, str]] = set()
-        self._queued: deque[tuple[Tracked, State]] = deque()
+        self._queued: deque[tuple[Tracked, str]] = deque()
+        self._many = False
         self._stopped = threading.Event()
         self._began = self._waited_since = time.monotonic()
         self._status = ""
@@ -108,6 +112,8 @@ class Follower:
         self._warnings: deque[Mapping[str, Any]] = deque(maxlen=500)
         self._warned: set[tuple[str, str]] = set()
         self._lost = False
+        self._behind = False
+        """Whether the pods are still to be looked at, after the end of a workload."""
 
     def follow(self) -> Outcome:
         """Until the end, or until a limit. Raises GhostError where the server does not let us."""
@@ -167,7 +173,15 @@ class Follower:
         elif len(self._live) < MOST_LOGS:
             self._start_log(pod, state, ended)
         elif pod.once(f"queued {state.name}"):
-            self._queued.append((pod, state))
+            self._queued.append((pod, state.name))
+            self._tell_of_many()
+
+    def _tell_of_many(self) -> None:
+        if not self._many:
+            self._many = True
+            text = f"{MOST_LOGS} logs are shown at the same time; others come when one has ended"
+            where, hint = next(iter(self._workloads.values())).shown, "--pod NAME chooses."
+            self._listen(events.Trouble(where, text, b"", hint))
 
     def _start_log(self, pod: Tracked, state: State, ended: bool) -> None:
         key = (pod.uid, state.name)
@@ -199,8 +213,8 @@ class Follower:
         else:
             self._live.discard(key)
             if self._queued:
-                waiting, state = self._queued.popleft()
-                self._found(waiting, state)
+                waiting, name = self._queued.popleft()
+                self._found(waiting, next(s for s in pods.states(waiting.data) if s.name == name))
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -248,6 +262,10 @@ class Follower:
                 return
             data = None if message.kind == "DELETED" else message.data
         if data is None:
+            last = message.data if message.kind == "DELETED" else self._latest[uid]
+            if workloads.end_of(last) is not None:  # cleared away after its end
+                self._latest[uid] = last
+                return
             shown = self._workloads[uid].shown
             self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted", gone=True))
             return
@@ -297,7 +315,7 @@ class Follower:
     def _patience(self) -> float:
         """Seconds until something is due by the clock."""
         now = time.monotonic()
-        due = [now + 30.0]
+        due = [now + (_BEHIND_SECONDS if self._behind else 30.0)]
         if self._limits.whole:
             due.append(self._began + self._limits.whole)
         if self._limits.start and not self._tracker.started:
@@ -340,8 +358,10 @@ class Follower:
         now = time.monotonic()
         for uid, data in self._latest.items():
             end = workloads.end_of(data)
-            if end is not None and uid not in self._ends:
-                self._catch_up(self._workloads[uid])
+            if end is None or uid in self._ends:
+                continue
+            self._behind = not self._catch_up(self._workloads[uid])
+            if not self._behind:
                 self._ends[uid] = self._end(self._workloads[uid], end)
         if self._awaited <= self._ends.keys():
             self._drain()
@@ -356,11 +376,19 @@ class Follower:
             return None
         return Outcome(NO_CODE, f"nothing runs after {self._limits.start:g} s: {self._status}")
 
-    def _catch_up(self, one: Created) -> None:
-        """See the last state of the pods: their watch may lag behind that of the workload."""
+    def _catch_up(self, one: Created) -> bool:
+        """See the last state of the pods: their watch may lag behind that of the workload.
+
+        False, when the server cannot be reached now.
+        """
         query = [("labelSelector", self._selector)]
-        found = self._client.get(POD.path(one.namespace), query, "cannot list pods")
+        try:
+            found = self._client.get(POD.path(one.namespace), query, "cannot list pods")
+        except Unreachable as e:
+            self._tell_lost(e)
+            return False
         self._handle(_Message("pod", "LISTED", found.get("items") or [], one.namespace))
+        return True
 
     def _end(self, one: Created, end: workloads.End) -> Outcome:
         why = f": {end.text}" if end.text else ""

@@ -231,7 +231,7 @@ class Log:
 
     def _read_all(self) -> bool:
         """Read until the log is complete; whether it is."""
-        pause, tries = Pause(), LAST_TRIES
+        pause, tries, broken = Pause(), LAST_TRIES, True
         while not self._stop.is_set():
             self._news.clear()
             self._progress = False
@@ -242,15 +242,20 @@ class Log:
                 self._read(("follow", "true"))
                 if self._restarts > self._followed:
                     continue
+                broken = False
                 if complete:
                     return True
             except Unreachable:
+                broken = True
                 tries = LAST_TRIES if self._progress else tries - complete
                 if not tries:
                     raise
             except Refused as e:
+                if e.status == 404 and broken:
+                    text = f"{self._doing} to its end: the pod is gone, and its log with it"
+                    raise Refused(text, status=404) from e
                 if e.status == 404 or (complete and e.status == 400):
-                    return True  # the pod is gone, and its log with it
+                    return True
                 if e.status != 400:  # 400: the container is not there yet
                     raise
             if self._progress:

@@ -89,7 +89,7 @@ class Watcher:
                     self._heard = True
                 self._watch()
                 failures = 0
-                if time.monotonic() - began > 1:
+                if self._heard or time.monotonic() - began > 1:
                     pause.reset()
             except GhostError as e:
                 if self._stop.is_set():

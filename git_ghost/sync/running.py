@@ -15,7 +15,7 @@ from git_ghost.cluster.create import Created, Planned
 from git_ghost.cluster.follow import Follower, Limits, Outcome
 from git_ghost.cluster.tracking import Choice
 from git_ghost.config import is_local
-from git_ghost.errors import UsageError
+from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import Background
 from git_ghost.manifest import RUN_LABEL, Document, Step
 from git_ghost.model import Notice, null
@@ -113,6 +113,8 @@ class Progress:
     creating: bool = False
     created: list[Created] = field(default_factory=list)
     deleted: bool = False
+    left: tuple[Notice, ...] = ()
+    """What could not be deleted at the end, and why."""
 
 
 def run(
@@ -158,7 +160,7 @@ def run(
         ran = _run(client, planned, manner, listen, so_far, pushed)
     finally:
         client.close()
-    return _with(ran, notices=notices)
+    return _with(ran, notices=(*notices, *ran.notices))
 
 
 def _with(ran: Ran, **changes: Any) -> Ran:
@@ -273,7 +275,7 @@ def _run(
         raise UsageError(
             f"--rm deletes what has ended, and {planned[-1].shown} does not run by itself"
         )
-    with _cleaning_up(client, manner, so_far):
+    with _cleaning_up(client, planned, manner, so_far):
         so_far.creating = True
         created = create.create(
             client, planned, validate=manner.validate, dry_run=dry,
@@ -301,7 +303,7 @@ def _run(
 
 def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
     ours = tuple(one.shown for one in so_far.created if not one.reused)
-    removed = ours if so_far.deleted else ()
+    removed = ours if so_far.deleted and not so_far.left else ()
     return _with(
         ran,
         code=outcome.code,
@@ -310,16 +312,22 @@ def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
         container=outcome.container,
         removed=removed,
         gone=outcome.gone,
+        notices=so_far.left,
     )
 
 
 @contextlib.contextmanager
-def _cleaning_up(client: Client, manner: Manner, so_far: Progress) -> Iterator[None]:
-    """Delete what was created, at the end or when somebody interrupts, if that is wanted."""
-    interrupted = True
+def _cleaning_up(
+    client: Client, planned: Sequence[Planned], manner: Manner, so_far: Progress
+) -> Iterator[None]:
+    """Delete what was created, at the end or when somebody interrupts, if that is wanted.
+
+    At a regular end what cannot be deleted is no error: the exit code is the job's.
+    """
+    interrupted, ended = True, False
     try:
         yield
-        interrupted = False
+        interrupted, ended = False, True
     except Exception:
         interrupted = False
         raise
@@ -327,5 +335,14 @@ def _cleaning_up(client: Client, manner: Manner, so_far: Progress) -> Iterator[N
         if manner.dry_run == "none" and (
             manner.delete_on_interrupt if interrupted else manner.remove
         ):
-            create.delete(client, so_far.created)
+            if so_far.creating:
+                with contextlib.suppress(GhostError):
+                    so_far.created += create.look_for(client, planned, so_far.created)
+            try:
+                create.delete(client, so_far.created)
+            except GhostError as e:
+                if not ended:
+                    raise
+                by_hand = "; ".join(create.delete_commands(so_far.created))
+                so_far.left = (Notice(f"{e.message}; to delete it: {by_hand}"),)
             so_far.deleted = True

@@ -26,6 +26,8 @@ class Faults:
 
     delay: float = 0.0
     """Seconds that a request takes to arrive, and its answer to come back."""
+    delay_answers: float = 0.0
+    """Seconds that the answer to a create takes, once the object is there."""
     watch_events: int | None = None
     """Close each watch after so many events."""
     watch_mid_line: bool = False
@@ -36,6 +38,8 @@ class Faults:
     """Drop each followed log after so many bytes of it, without the end of the answer."""
     log_drops: int = 1 << 30
     """So many of the next followed logs are dropped at `log_bytes`."""
+    lost_answers: int = 0
+    """So many of the next objects are created, but the connection breaks before the answer."""
     forbidden: set[tuple[str, str]] = field(default_factory=set)
     """(verb, resource) that RBAC refuses: `("create", "jobs")`, `("get", "pods/log")`."""
     allowed: list[dict[str, list[str]]] | None = None

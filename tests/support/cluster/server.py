@@ -52,6 +52,8 @@ class ApiServer:
         self.users = users
         self.seen: list[Seen] = []
         """Every request so far, refused or not."""
+        self.accepted = 0
+        """Connections so far."""
         self.errors = StringIO()
         """Tracebacks: bugs of the test server itself."""
         self.stop = threading.Event()
@@ -82,6 +84,7 @@ class ApiServer:
         self.go_down()
 
     def _handle(self, connection: socket.socket) -> None:
+        self.accepted += 1
         self._connections.add(connection)
         try:
             with contextlib.suppress(OSError), self._secured(connection) as stream:
@@ -184,7 +187,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if body is None:
             raise status.bad_request("the request has no body")
         if verb == "create":
-            return self.api.create(target, body, query)
+            answer = self.api.create(target, body, query)
+            self.owner.stop.wait(self.api.faults.delay_answers)
+            if self.api.faults.take("lost_answers"):
+                raise ConnectionAbortedError
+            return answer
         if verb == "update":
             return self.api.replace(target, body, query)
         return self.api.patch(target, body, query)
