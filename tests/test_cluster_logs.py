@@ -42,6 +42,21 @@ def test_a_log_that_breaks_off_anywhere_is_delivered_once(
     assert got == b"\n".join(lines) + (b"\n" if ended and lines else b"")
 
 
+@given(st.permutations(range(9)), st.lists(st.integers(0, 400), max_size=5), st.booleans())
+def test_lines_that_two_writers_stamp_out_of_order_are_delivered_once(
+    fractions: list[int], breaks: list[int], rotated: bool
+) -> None:
+    stamped = [f"2026-01-01T00:00:07.{n}Z line {n}\n".encode() for n in fractions]
+    position, got = Position(), b""
+    for number, cut in enumerate([*breaks, None]):
+        position.resume()
+        first = 1 if rotated and number and got.count(b"\n") else 0
+        for byte in b"".join(stamped[first:])[:cut]:
+            got += position.take(bytes([byte]))
+    got += position.finish()
+    assert got == b"".join(f"line {n}\n".encode() for n in fractions)
+
+
 def test_a_line_without_an_end_is_not_kept_back_for_ever() -> None:
     position = Position()
     noise = random.Random(1).randbytes(1 << 20).replace(b"\n", b" ")

@@ -29,19 +29,21 @@ class Position:
     """How much of a log has been delivered, in the server's own time stamps.
 
     The log is asked for with a stamp before each line. After a break it is asked for again from the
-    second of the last stamp, and what was delivered is left out: lines with an older stamp, as many
-    with the same stamp as there were, and the beginning of a line that had no end yet.
+    newest second, and what was delivered is left out: of each stamp as many lines as there were,
+    and the beginning of a line that had no end yet. Stamps are in no strict order: a container's
+    stdout and stderr are stamped apart.
     """
 
     def __init__(self) -> None:
-        self._stamp = b""
-        self._same = 0
+        self._stamp = b""  # one of the newest second
+        self._counts: dict[bytes, int] = {}  # lines delivered of that second, by their stamps
+        self._current = b""
         self._delivered = self._seen = 0
         self._rest = b""
         self._in_line = False
         self._stamped: bool | None = None
         self._skipping = False
-        self._skip_same = 0
+        self._left: dict[bytes, int] = {}
 
     def since(self) -> str:
         """``sinceTime`` for the next request; empty: from the beginning."""
@@ -51,7 +53,7 @@ class Position:
         """A new response begins."""
         self._rest, self._in_line, self._seen = b"", False, 0
         self._skipping = bool(self._stamp)
-        self._skip_same = self._same
+        self._left = dict(self._counts)
 
     def begin_anew(self) -> None:
         """The container was started again: its stamps go on, but bytes are counted from none."""
@@ -100,7 +102,8 @@ class Position:
             return None
         new = self._fresh(text)
         self._in_line, self._delivered, self._seen = False, 0, 0
-        self._same += 1
+        if self._current:
+            self._counts[self._current] = self._counts.get(self._current, 0) + 1
         return new
 
     def _begun(self, line: bytes) -> bytes:
@@ -117,19 +120,22 @@ class Position:
             return line
         stamp, _, text = line.partition(b" ")
         if not _STAMP.fullmatch(stamp):  # words of the kubelet's own, or what follows a known line
+            self._current = b""
             return None if self._skipping else line
         if self._skipping and self._known(stamp):
             return None
-        if stamp != self._stamp:
-            self._stamp, self._same = stamp, 0
+        if stamp[:19] != self._stamp[:19] and _key(stamp) > _key(self._stamp):
+            self._stamp = stamp
+            self._counts.clear()
+        self._current = stamp
         return text
 
     def _known(self, stamp: bytes) -> bool:
-        if _key(stamp) < _key(self._stamp):
+        if self._left.get(stamp, 0):
+            self._left[stamp] -= 1
             return True
-        if stamp == self._stamp and self._skip_same > 0:
-            self._skip_same -= 1
-            return True
+        if stamp[:19] != self._stamp[:19] and _key(stamp) < _key(self._stamp):
+            return True  # the server sends all of it, whatever it is asked for
         self._skipping = False
         return False
 
@@ -141,14 +147,13 @@ class Position:
         return text[known:]
 
 
-def _key(stamp: bytes) -> tuple[float, str]:
-    """What stamps are ordered by: whole seconds, then the fraction."""
+def _key(stamp: bytes) -> float:
+    """The second of a stamp, which stamps of any zone are ordered by."""
     match = _STAMP.match(stamp)
     if match is None:
-        return (0.0, "")
+        return 0.0
     zone = match[3].decode().replace("Z", "+00:00")
-    seconds = datetime.fromisoformat(match[1].decode() + zone).timestamp()
-    return seconds, (match[2] or b"").decode().ljust(9, "0")
+    return datetime.fromisoformat(match[1].decode() + zone).timestamp()
 
 
 def _second(stamp: bytes) -> str:
