@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from git_ghost.cli.common import Decorator, together
+
 if TYPE_CHECKING:
     from git_ghost.cluster.client import Access
 
-_OPTIONS = (
-    click.option(
-        "-n", "--namespace", metavar="NAME",
-        help="The namespace [default: the object's own, the context's].",
-    ),
-    click.option("--context", metavar="NAME", help="The context of the kubeconfig."),
-    click.option(
-        "--kubeconfig", metavar="FILE",
-        help="The kubeconfig [env: KUBECONFIG, default: ~/.kube/config; without one, the service"
-        " account of the pod this runs in].",
-    ),
-)  # fmt: skip
 
-
-def cluster_options() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def cluster_options() -> Decorator:
     """All of them; hand what the command gets to :func:`access`."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(_OPTIONS):
-            function = option(function)
-        return function
-
-    return decorate
+    return together(
+        click.option(
+            "-n", "--namespace", metavar="NAME",
+            help="The namespace [default: the object's own, the context's].",
+        ),
+        click.option("--context", metavar="NAME", help="The context of the kubeconfig."),
+        click.option(
+            "--kubeconfig", metavar="FILE",
+            help="The kubeconfig [env: KUBECONFIG, default: ~/.kube/config; without one, the"
+            " service account of the pod this runs in].",
+        ),
+    )  # fmt: skip
 
 
 def access(given: dict[str, Any]) -> Access:

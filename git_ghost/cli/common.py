@@ -256,6 +256,17 @@ def _git_commands_shown() -> Iterator[None]:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
+def together(*options: Decorator) -> Decorator:
+    """Several options as one, in the order of the help."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def json_option() -> Decorator:
     """``--json``, the same everywhere."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
@@ -284,4 +295,33 @@ def source_option() -> Decorator:
         help="Where commits that are missing come from"
         " [env: GIT_GHOST_SOURCE, config: ghost.source, default: the source remote, or what the"
         " ghost says].",
+    )  # fmt: skip
+
+
+def push_options() -> Decorator:
+    """What of the working tree goes, for the commands that push it."""
+    return together(
+        click.option(
+            "-I", "--include", multiple=True, metavar="PATH",
+            help="Send this file or folder too, even if git ignores it. Repeatable.",
+        ),
+        click.option(
+            "--follow-symlinks", is_flag=True,
+            help="Send also what included symbolic links point to, inside the repository.",
+        ),
+        click.option(
+            "--untracked/--no-untracked", default=None,
+            help="Send new files that git does not ignore, or leave them behind"
+            " [config: ghost.untracked, default: send].",
+        ),
+        click.option(
+            "--without", multiple=True, metavar="WHAT",
+            type=click.Choice(["nested", "submodules", "lfs"]),
+            help="Go on without what a ghost cannot carry: `nested` (the content of repositories"
+            " inside this one), `submodules` (what is not committed or not pushed in them), `lfs`"
+            " (the content behind Git LFS pointers). Repeatable.",
+        ),
+        click.option(
+            "-m", "--message", default="", metavar="TEXT", help="Say what this ghost is about."
+        ),
     )  # fmt: skip

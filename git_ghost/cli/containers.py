@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import click
 
-from git_ghost.cli.common import CONTAINERS, Decorator, remembered
+from git_ghost.cli.common import CONTAINERS, Decorator, remembered, together
 from git_ghost.cli.output import tell
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def container_options() -> Decorator:
         )
 
     folder = {"type": click.Path(), "metavar": "DIR"}
-    options = [
+    return together(
         option(
             "--git-credentials", "git_credentials", **folder,
             help="A mounted secret for the source, with the keys ssh-privatekey (or ssh) and"
@@ -86,14 +86,7 @@ def container_options() -> Decorator:
             "--progress", "progress", is_flag=True,
             help="Tell progress in plain lines, wherever stderr goes.",
         ),
-    ]  # fmt: skip
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for add in reversed(options):
-            function = add(function)
-        return function
-
-    return decorate
+    )  # fmt: skip
 
 
 def _remember(ctx: click.Context, param: click.Parameter, value: Any) -> None:

@@ -11,7 +11,7 @@ from git_ghost.cli.output import count, say
 
 @click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
 @click.argument("words", nargs=-1)
-@range_options
+@range_options()
 @click.option(
     "--all",
     "everything",

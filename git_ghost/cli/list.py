@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from git_ghost.cli.common import Decorator, GhostCommand, calling, expect, json_option, split_form
+from git_ghost.cli.common import (
+    Decorator,
+    GhostCommand,
+    calling,
+    expect,
+    json_option,
+    split_form,
+    together,
+)
 from git_ghost.cli.output import put, put_json
 
 if TYPE_CHECKING:
@@ -21,9 +29,9 @@ _COLUMNS = {
 _ONLY = {"only-from": 0, "only-to": 1}
 
 
-def range_options(function: Any) -> Any:
+def range_options() -> Decorator:
     """``--from``, ``--to`` and how the list is printed: for list and delete."""
-    options: list[Decorator] = [
+    return together(
         click.option(
             "--from", "start", default="", metavar="GLOB",
             help="Only ghosts that start at this commit: an id with `*`, or a commit's name here.",
@@ -37,15 +45,12 @@ def range_options(function: Any) -> Any:
         ),
         click.option("--no-headers", is_flag=True, help="Print the rows alone."),
         json_option(),
-    ]  # fmt: skip
-    for option in reversed(options):
-        function = option(function)
-    return function
+    )  # fmt: skip
 
 
 @click.command("list", cls=GhostCommand, forms=["[diff | commits | all]"])
 @click.argument("words", nargs=-1)
-@range_options
+@range_options()
 def command(
     words: tuple[str, ...], start: str, to: str, output: str | None, no_headers: bool, as_json: bool
 ) -> None:

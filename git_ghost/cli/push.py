@@ -15,6 +15,7 @@ from git_ghost.cli.common import (
     calling,
     expect,
     json_option,
+    push_options,
     quiet,
     split_form,
 )
@@ -32,26 +33,7 @@ _MOST = {"auto": 1, "diff": 1, "commits": 2, "all": 2}
     forms=["[BASE]", "diff [FROM]", "commits [FROM [TO]]", "all [FROM [DIFF-FROM]]"],
 )
 @click.argument("words", nargs=-1)
-@click.option(
-    "-I", "--include", multiple=True, metavar="PATH",
-    help="Send this file or folder too, even if git ignores it. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--follow-symlinks", is_flag=True,
-    help="Send also what included symbolic links point to, inside the repository.",
-)  # fmt: skip
-@click.option(
-    "--untracked/--no-untracked", default=None,
-    help="Send new files that git does not ignore, or leave them behind"
-    " [config: ghost.untracked, default: send].",
-)  # fmt: skip
-@click.option(
-    "--without", multiple=True, metavar="WHAT", type=click.Choice(["nested", "submodules", "lfs"]),
-    help="Go on without what a ghost cannot carry: `nested` (the content of repositories inside"
-    " this one), `submodules` (what is not committed or not pushed in them), `lfs` (the content"
-    " behind Git LFS pointers). Repeatable.",
-)  # fmt: skip
-@click.option("-m", "--message", default="", metavar="TEXT", help="Say what this ghost is about.")
+@push_options()
 @click.option("-n", "--dry-run", is_flag=True, help="Send nothing; print what a push would print.")
 @json_option()
 def command(

@@ -14,6 +14,7 @@ from git_ghost.cli.common import (
     at_most,
     behind_dashes,
     calling,
+    push_options,
     quiet,
     source_option,
 )
@@ -84,24 +85,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @injection_options()
 @source_option()
-@click.option(
-    "-I", "--include", multiple=True, metavar="PATH",
-    help="Send this file or folder too, even if git ignores it. Repeatable.",
-)  # fmt: skip
-@click.option(
-    "--follow-symlinks", is_flag=True,
-    help="Send also what included symbolic links point to, inside the repository.",
-)  # fmt: skip
-@click.option(
-    "--untracked/--no-untracked", default=None,
-    help="Send new files that git does not ignore, or leave them behind"
-    " [config: ghost.untracked, default: send].",
-)  # fmt: skip
-@click.option(
-    "--without", multiple=True, metavar="WHAT", type=click.Choice(["nested", "submodules", "lfs"]),
-    help="Go on without what a ghost cannot carry; see `git ghost push -h`. Repeatable.",
-)  # fmt: skip
-@click.option("-m", "--message", default="", metavar="TEXT", help="Say what this ghost is about.")
+@push_options()
 def command(words: tuple[str, ...], source: str | None, output: str | None, **more: Any) -> None:
     """Run a manifest in the cluster on the exact working tree.
 
@@ -226,7 +210,8 @@ class _Printer:
         elif self._output:
             from git_ghost.manifest import dump
 
-            sys.stdout.write(dump([data for _, data in objects], self._output))
+            text = dump([data for _, data in objects], self._output)
+            sys.stdout.buffer.write(text.encode())  # YAML is UTF-8 everywhere
         sys.stdout.flush()
 
 
