@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN
+from tests.support.cluster.kinds import Object
 from tests.support.cluster.tls import authority
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
@@ -282,3 +283,20 @@ def test_no_secret_reaches_objects_logs_or_messages(
         assert password not in text
         assert quote(password, safe="") not in text
         assert TOKEN not in text
+
+
+def test_a_command_for_a_group_of_pods_is_asked_for_by_container(scene: Scene) -> None:
+    def replica(count: int) -> Object:
+        container = {"name": "pytorch", "image": "busybox", "command": ["true"]}
+        return {"replicas": count, "template": {"spec": {"containers": [container]}}}
+
+    group = {
+        "apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "metadata": {"name": "group"},
+        "spec": {"pytorchReplicaSpecs": {"Master": replica(1), "Worker": replica(2)}},
+    }  # fmt: skip
+    said = scene.run(group, "--dry-run=client", "--", "echo", "hi").fails(2)
+    assert "Name one with -c" in said
+    made = scene.run(group, "--dry-run=client", "-c", "pytorch", "-o", "json", "--", "echo", "hi")
+    replicas = json.loads(made.ok())["spec"]["pytorchReplicaSpecs"].values()
+    containers = [one["template"]["spec"]["containers"][0] for one in replicas]
+    assert [one["command"] for one in containers] == [["echo", "hi"]] * 2

@@ -61,7 +61,8 @@ def set_command(
     """Let the main container run ``command`` instead of its own.
 
     It is the one that ``containers`` and ``template`` name, the default container of ``kubectl``,
-    or the only one. Raises UsageError when none or several could be meant.
+    or the only one; in a group of pods (a PyTorchJob's Master and Workers) all of the name that
+    ``containers`` has. Raises UsageError when none or several could be meant.
     """
     found = [
         (document, container)
@@ -72,20 +73,27 @@ def set_command(
     ]
     if not found:
         raise UsageError("there is no container whose command could be replaced")
-    if len(found) > 1:
+    if len(found) > 1 and not _are_a_group(found, containers):
         names = ", ".join(sorted({str(c.get("name", "main")) for _, c in found}))
         raise UsageError(
             f"the command could be for each of {len(found)} containers: {names}",
             "Name one with -c (and, in a workflow, its --template).",
         )
-    document, container = found[0]
-    if "source" in container:
-        raise UsageError(
-            f"{document.where}: a script template runs its source, no other command",
-            "Use a template with a container.",
-        )
-    container["command"] = list(command)
-    container.pop("args", None)
+    for document, container in found:
+        if "source" in container:
+            raise UsageError(
+                f"{document.where}: a script template runs its source, no other command",
+                "Use a template with a container.",
+            )
+        container["command"] = list(command)
+        container.pop("args", None)
+
+
+def _are_a_group(found: Sequence[tuple[Document, Object]], containers: Sequence[str]) -> bool:
+    """Whether they are one container, asked for by name, in the pods of one object."""
+    documents = [document for document, _ in found]
+    one = all(document is documents[0] for document in documents) and len(containers) == 1
+    return one and manifest.group(documents[0].data) != ARGO  # whose templates are steps
 
 
 def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
