@@ -11,6 +11,7 @@ import json
 import pytest
 import yaml
 
+from tests.support.cluster.kinds import Object
 from tests.support.manifests import config_map, job, pod, secret, workflow
 from tests.support.scene import Scene
 
@@ -207,6 +208,18 @@ def test_a_time_out_leaves_the_job_alone_and_says_how_to_look(scene: Scene) -> N
     assert "kubectl logs -f job.batch/train-" in said
     assert "kubectl delete job.batch/train-" in said
     assert scene.cluster.only("jobs")["status"].get("active") == 1
+
+
+def test_what_is_to_be_deleted_is_named_with_its_own_namespace(scene: Scene) -> None:
+    if scene.cluster.namespace != "team":
+        pytest.skip("it makes a namespace of its own")
+    there: Object = {**config_map("c", k="v")}
+    there["metadata"]["namespace"] = "second"
+    place = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "second"}}
+    ran = scene.run(place, there, job("train-", "sleep 100"), "--timeout", "1s")
+    said = ran.fails(124)
+    for command in ("namespace/second\n", "configmap/c -n second\n", "job.batch/train-"):
+        assert f"to delete it:   kubectl delete {command}" in said
 
 
 def test_a_failed_pull_is_told_with_the_log_of_the_pull(scene: Scene) -> None:

@@ -130,7 +130,7 @@ def command(words: tuple[str, ...], source: str | None, output: str | None, **mo
     view.close()
     printer.print_at_the_end(ran)
     warn(ran.notices, at_most(MANY))
-    _tell_end(ran, cluster, manner)
+    _tell_end(ran, progress, cluster, manner)
     if ran.code:
         raise click.exceptions.Exit(ran.code)
 
@@ -230,7 +230,7 @@ def _tell_pushed(pushed: Any) -> None:
     warn(pushed.notices, at_most(MANY))
 
 
-def _tell_end(ran: Ran, cluster: Access, manner: Manner) -> None:
+def _tell_end(ran: Ran, progress: Progress, cluster: Access, manner: Manner) -> None:
     if ran.text and ran.code:
         whose = f" (container {ran.container} in pod {ran.pod})" if ran.container else ""
         complain(clean(f"{ran.text}; exit code {ran.code}{whose}"))
@@ -241,19 +241,23 @@ def _tell_end(ran: Ran, cluster: Access, manner: Manner) -> None:
     if ran.removed:
         say(f"deleted {', '.join(ran.removed)}")
     elif ran.code in (124, 125) or (manner.detach and sys.stderr.isatty()):
-        made = tuple(name for name in ran.names if name not in ran.reused)
-        _tell_commands(made, ran.run, flags(cluster, ran.namespace))
+        _tell_commands(progress, cluster)
 
 
-def _tell_commands(names: tuple[str, ...], run: str, where: str) -> None:
-    one = names[-1]
-    look = f"{one}" if one.startswith(("job.batch/", "pod/")) else f"-l git-ghost.io/run={run}"
-    tell(
-        "hint",
-        f"to look at it:  kubectl logs -f {look} --all-containers{where}\n"
-        f"its code:       git ghost code {one}{where}\n"
-        f"to delete it:   kubectl delete {' '.join(names)}{where}",
-    )
+def _tell_commands(progress: Progress, cluster: Access) -> None:
+    from git_ghost.cluster.create import delete_commands
+
+    one = progress.created[-1]
+    name, where = one.shown, flags(cluster, one.namespace)
+    alone = name.startswith(("job.batch/", "pod/"))
+    look = name if alone else f"-l git-ghost.io/run={progress.run}"
+    lines = [
+        f"to look at it:  kubectl logs -f {look} --all-containers{where}",
+        f"its code:       git ghost code {name}{where}",
+    ]
+    delete = delete_commands(progress.created, flags(cluster, ""))
+    lines += [f"to delete it:   {command}" for command in delete]
+    tell("hint", "\n".join(lines))
 
 
 def _tell_what_is_left(error: BaseException, progress: Progress, cluster: Access) -> None:
@@ -265,6 +269,5 @@ def _tell_what_is_left(error: BaseException, progress: Progress, cluster: Access
         what = f"-l git-ghost.io/run={progress.run}{flags(cluster, cluster.namespace)}"
         tell("warning", f"interrupted while creating: look with kubectl get jobs,pods {what}")
     elif made and not progress.creating:
-        names = tuple(one.shown for one in made)
-        say(f"detached: {names[-1]} goes on")
-        _tell_commands(names, progress.run, flags(cluster, made[-1].namespace))
+        say(f"detached: {made[-1].shown} goes on")
+        _tell_commands(progress, cluster)

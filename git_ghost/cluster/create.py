@@ -261,13 +261,18 @@ def _name_what_is_there(error: GhostError, done: Sequence[Created]) -> None:
         error.hint = f"{error.hint}\n{commands}".lstrip("\n")
 
 
-def delete_commands(created: Sequence[Created]) -> list[str]:
-    """The kubectl commands that delete what was created: one for each namespace."""
+def delete_commands(created: Sequence[Created], flags: str = "") -> list[str]:
+    """The kubectl commands that delete what was created: one for each namespace.
+
+    ``flags`` are the options that name the cluster.
+    """
     places: dict[str, list[str]] = {}
     for one in created:
         if not one.reused:
             places.setdefault(one.namespace, []).append(one.shown)
-    return [f"kubectl delete {' '.join(names)}{_flag(place)}" for place, names in places.items()]
+    return [
+        f"kubectl delete {' '.join(names)}{flags}{_flag(place)}" for place, names in places.items()
+    ]
 
 
 def _flag(namespace: str) -> str:
