@@ -25,6 +25,7 @@ from git_ghost.cli.run_view import View, clean
 
 if TYPE_CHECKING:
     from git_ghost.cluster.client import Access
+    from git_ghost.model import Notice
     from git_ghost.sync.running import Code, Job, Manner, Progress, Ran
 
 
@@ -129,7 +130,6 @@ def command(words: tuple[str, ...], source: str | None, output: str | None, **mo
         raise
     view.close()
     printer.print_at_the_end(ran)
-    warn(ran.notices, at_most(MANY))
     _tell_end(ran, progress, cluster, manner)
     if ran.code:
         raise click.exceptions.Exit(ran.code)
@@ -183,13 +183,18 @@ class _Printer:
         self._view = view
         self._done = False
         self._objects: list[Any] = []
+        self._told: list[Notice] = []
 
     def __call__(self, event: object) -> None:
         from git_ghost.cluster import events
+        from git_ghost.model import Notice
         from git_ghost.sync.pushing import Pushed
 
         if isinstance(event, Pushed):
             _tell_pushed(event)
+        elif isinstance(event, Notice):
+            self._told.append(event)
+            warn([event], at_most(MANY))
         elif isinstance(event, events.Created):
             self._objects.append(event.object)
         elif self._objects and not self._done:
@@ -197,10 +202,11 @@ class _Printer:
         self._view(event)
 
     def print_at_the_end(self, ran: Ran) -> None:
-        """What was not followed."""
+        """What was not followed, and what nobody has heard yet."""
         if not self._done:
             names = ran.names or ("",) * len(ran.objects)
             self._print(list(zip(names, ran.objects, strict=True)))
+        warn([notice for notice in ran.notices if notice not in self._told], at_most(MANY))
 
     def _print(self, objects: list[tuple[str, Any]]) -> None:
         self._done = True

@@ -21,14 +21,14 @@ from git_ghost.manifest import RUN_LABEL, Document, Step
 from git_ghost.model import Notice, null
 from git_ghost.sync import shaping
 from git_ghost.sync.context import Context, Options, open_context
-from git_ghost.sync.injecting import Choices, Target, left_out, step_for
+from git_ghost.sync.injecting import Choices, Target, left_out, step_for, without_pull
 from git_ghost.sync.pushing import Pushed, push
 
 DRY_RUNS = ("none", "client", "server")
 START_SECONDS = 600.0
 """How long pods may take to start, unless told otherwise."""
 
-Listener = Callable[["events.Event | Pushed"], None]
+Listener = Callable[["events.Event | Pushed | Notice"], None]
 
 
 class Code(NamedTuple):
@@ -151,7 +151,9 @@ def run(
     pushed = push(options, dry_run=manner.dry_run != "none", **code._asdict())
     listen(pushed)
     objects = _inject(documents, _step(context, choices, pushed))
-    notices = tuple(left_out(context))
+    notices = (*without_pull(documents), *left_out(context))
+    for notice in notices:
+        listen(notice)
     if connecting is None:
         return Ran(pushed, tuple(data for data, _ in objects), run=so_far.run, notices=notices)
     client = connecting.get()
