@@ -1,6 +1,6 @@
 """Kubernetes manifests: read them, add the pull step, take it back, write them. Pure."""
 
-from git_ghost.manifest.injection import Code, code_of, has_pods, inject, remove
+from git_ghost.manifest.injection import Code, code_of, inject, remove
 from git_ghost.manifest.kinds import (
     ARGO,
     PodTemplate,
@@ -17,6 +17,6 @@ from git_ghost.manifest.writing import FORMATS, dump
 __all__ = [
     "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX", "RUN_LABEL",
     "Code", "Document", "ManifestError", "Object", "PodTemplate", "Step",
-    "checked", "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
+    "checked", "code_of", "dump", "group", "inject", "is_known", "items",
     "parse", "pod_templates", "read", "remove", "templates_elsewhere",
 ]  # fmt: skip

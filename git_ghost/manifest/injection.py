@@ -302,8 +302,3 @@ def code_of(data: Object) -> Code | None:
         return None
     values = {field: found.get(PREFIX + field, "") for field in Code._fields}
     return Code(**{key: value for key, value in values.items() if value})
-
-
-def has_pods(document: Document) -> bool:
-    """Whether something in the document runs pods."""
-    return any(pod_templates(each) for each in items(document))
