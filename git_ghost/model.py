@@ -216,6 +216,8 @@ def redact(url: str) -> str:
 
     User names stay for ssh and go for http, with what follows a question mark.
     """
+    if "@" not in url and "?" not in url:
+        return url
     shown = _URL_USER.sub(_without_credentials, url)
     return shown.partition("?")[0] if _HTTP.match(shown) else shown
 

@@ -89,10 +89,16 @@ class Edits:
     def note(self) -> str:
         """The note for :func:`undo`: compact JSON, its paths as JSON pointers (RFC 6901)."""
         entries = [[did, _pointer(path), *known] for did, path, *known in self._entries]
-        return json.dumps(entries, separators=(",", ":"), ensure_ascii=False)
+        return _ENCODE(entries)
+
+
+_ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def _pointer(path: Path) -> str:
+    plain = "/".join(path)
+    if "~" not in plain and plain.count("/") == len(path) - 1:
+        return plain
     return "/".join(step.replace("~", "~0").replace("/", "~1") for step in path)
 
 

@@ -25,7 +25,7 @@ class _Dumper(_Base):  # type: ignore[misc] # libyaml's emitter where PyYAML was
     def resolve(self, kind: type[Node], value: str, implicit: tuple[bool, bool]) -> str:
         """The tag of a node that names none: it is left out where it is the node's own."""
         if kind is ScalarNode:
-            return _plain_tag(value) if implicit[0] else tags.STR
+            return (_PLAIN.get(value) or _plain_tag(value)) if implicit[0] else tags.STR
         return tags.SEQ if kind is SequenceNode else tags.MAP
 
     def descend_resolver(self, *_: Any) -> None:
@@ -41,12 +41,10 @@ _ELSEWHERE: Any = yaml.resolver.Resolver()
 
 
 def _plain_tag(value: str) -> str:
-    found = _PLAIN.get(value)
-    if found is None:
-        found = tags.plain_tag(value)
-        if found == tags.STR:
-            found = str(_ELSEWHERE.resolve(ScalarNode, value, (True, False)))
-        _PLAIN[value] = found
+    found = tags.plain_tag(value)
+    if found == tags.STR:
+        found = str(_ELSEWHERE.resolve(ScalarNode, value, (True, False)))
+    _PLAIN[value] = found
     return found
 
 
@@ -80,7 +78,7 @@ def _node(value: Any) -> Node:
     if kind is str:
         return ScalarNode(tags.STR, value, style="|" if "\n" in value else None)
     if kind is dict:
-        pairs = [(_node(key), _node(item)) for key, item in value.items()]
+        pairs = [(ScalarNode(tags.STR, key), _node(item)) for key, item in value.items()]
         return MappingNode(tags.MAP, pairs, flow_style=not pairs)
     if kind is list:
         return SequenceNode(tags.SEQ, [_node(item) for item in value], flow_style=not value)
