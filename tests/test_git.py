@@ -28,8 +28,8 @@ def repository(in_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Iterator
     monkeypatch.chdir(path)
     before, threads = descriptors(), threading.active_count()
     yield path
-    assert descriptors() == before
-    assert threading.active_count() == threads
+    assert descriptors() <= before  # what an earlier test left behind may go meanwhile
+    assert threading.active_count() <= threads
 
 
 def descriptors() -> set[int]:
