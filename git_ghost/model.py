@@ -23,6 +23,9 @@ BUNDLE_FILE = "commits.bundle"
 MIN_PREFIX = 7
 """The shortest hash prefix that names a ghost, as git's own ``core.abbrev`` default."""
 
+RUN_LABEL = "git-ghost.io/run"
+"""The label that the pods of one ``git ghost run`` have in common; another value for each run."""
+
 _ID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 _OID = re.compile(rf"{_ID}\Z")
 _HEX = re.compile(r"[0-9a-f]{7,64}\Z")

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from git_ghost.cluster.answers import Denied, Refused, Unreachable
 from git_ghost.cluster.client import Client
 from git_ghost.cluster.kinds import Resource, creation_rank, resource_of
-from git_ghost.cluster.pods import RUN_LABEL
 from git_ghost.errors import GhostError, UsageError
+from git_ghost.model import RUN_LABEL
 
 VALIDATION = {"strict": "Strict", "warn": "Warn", "ignore": "Ignore"}
 """kubectl's words for what is to happen with fields the server does not know."""

@@ -20,6 +20,7 @@ from git_ghost.cluster.pods import State
 from git_ghost.cluster.tracking import Choice, Tracked, Tracker
 from git_ghost.cluster.watching import Watcher
 from git_ghost.errors import GhostError
+from git_ghost.model import RUN_LABEL
 
 NO_CODE = 125
 """The exit code of what ended without one of its own."""
@@ -93,7 +94,7 @@ class Follower:
         self._awaited = {o.uid for o in followed if workloads.ends(o.data)} or {*self._workloads}
         """What ends the run when it has ended: what serves others does not, unless it is alone."""
         self._ends: dict[str, Outcome] = {}
-        self._selector = f"{pods.RUN_LABEL}={run}"
+        self._selector = f"{RUN_LABEL}={run}"
         self._limits = limits
         self._listen = listen
         self._messages: queue.Queue[_Message] = queue.Queue(_WAITING_LINES)

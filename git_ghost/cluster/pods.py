@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 PULL_STEP = "git-ghost"
 """The name of the init container that rebuilds the tree."""
-RUN_LABEL = "git-ghost.io/run"
-"""On everything a run creates: the selector of its pods, for every kind."""
 
 _HOPELESS = frozenset("InvalidImageName ErrImageNeverPull CreateContainerConfigError".split())
 """Reasons a container waits that no waiting mends."""

@@ -11,11 +11,11 @@ from git_ghost.manifest.kinds import (
     templates_elsewhere,
 )
 from git_ghost.manifest.reading import Document, ManifestError, Object, parse, read
-from git_ghost.manifest.step import NAME, NOTE, PREFIX, RUN_LABEL, Step, checked
+from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step, checked
 from git_ghost.manifest.writing import FORMATS, dump
 
 __all__ = [
-    "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX", "RUN_LABEL",
+    "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Object", "PodTemplate", "Step",
     "checked", "code_of", "dump", "group", "inject", "is_known", "items",
     "parse", "pod_templates", "read", "remove", "templates_elsewhere",

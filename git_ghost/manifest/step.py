@@ -10,14 +10,12 @@ from typing import Any, NamedTuple
 from git_ghost.config import is_local
 from git_ghost.errors import UsageError
 from git_ghost.manifest.reading import Object
-from git_ghost.model import is_oid, redact
+from git_ghost.model import RUN_LABEL, is_oid, redact
 
 NAME = "git-ghost"
 """The init container, and the volume with the source."""
 PREFIX = "git-ghost.io/"
 """Our own label and annotation keys begin with it."""
-RUN_LABEL = PREFIX + "run"
-"""What the pods of one ``git ghost run`` have in common."""
 NOTE = PREFIX + "injected"
 """The annotation that holds the way back."""
 IMAGE_USER = 65533

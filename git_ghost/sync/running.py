@@ -17,8 +17,8 @@ from git_ghost.cluster.tracking import Choice
 from git_ghost.config import is_local
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import Background
-from git_ghost.manifest import RUN_LABEL, Document, Step
-from git_ghost.model import Notice, null
+from git_ghost.manifest import Document, Step
+from git_ghost.model import RUN_LABEL, Notice, null
 from git_ghost.sync import shaping
 from git_ghost.sync.context import Context, Options, open_context
 from git_ghost.sync.injecting import Choices, Target, left_out, step_for, without_pull
