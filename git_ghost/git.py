@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final, Generic, TypeVar
 
 from git_ghost.errors import GhostError, GitFailed
@@ -109,6 +109,27 @@ def command(*args: str | bytes) -> list[str]:
     for key, value in POLICY:
         argv += ("-c", f"{key}={value}")
     return argv + [os.fsdecode(arg) for arg in args]
+
+
+_told: Final[list[Callable[[Sequence[str]], None]]] = []
+"""Who hears of every command that is started."""
+
+
+@contextlib.contextmanager
+def commands_told(tell: Callable[[Sequence[str]], None]) -> Iterator[None]:
+    """Call ``tell`` with the argv of every command that any thread starts inside the block."""
+    _told.append(tell)
+    try:
+        yield
+    finally:
+        _told.remove(tell)
+
+
+def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
+    """Start ``argv``, with the options of :class:`subprocess.Popen`, and tell those who listen."""
+    for tell in tuple(_told):
+        tell(argv)
+    return subprocess.Popen(argv, **options)
 
 
 _AT_ONCE: Final = 4096
@@ -208,7 +229,7 @@ class Running:
         elif stdin is not None:
             source = stdin
         try:
-            self._process = subprocess.Popen(
+            self._process = start(
                 self.argv,
                 cwd=cwd,
                 env=environment() if env is None else env,

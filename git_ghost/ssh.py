@@ -22,7 +22,7 @@ from typing import NamedTuple
 from git_ghost.config import GitConfig, is_local, parse_bool
 from git_ghost.credentials import BOUNDS
 from git_ghost.files import private_folder, remove_folder
-from git_ghost.git import Background, Environment
+from git_ghost.git import Background, Environment, start
 
 IDLE_SECONDS = 20
 """How long a connection that nobody uses stays, should this process be killed."""
@@ -165,7 +165,7 @@ class SharedConnections:
         shell = ("sh", "-c", f'{command} "$@"', command, *arguments)
         # Not a pipe: what goes to the background would keep it open.
         with open(os.path.join(self._folder, f"said-{len(self._processes)}"), "w+b") as said:
-            process = subprocess.Popen(
+            process = start(
                 shell, env=dict(self._env), stdin=subprocess.DEVNULL, stdout=out, stderr=said
             )
             self._processes.append(process)

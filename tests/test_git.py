@@ -14,7 +14,9 @@ import pytest
 
 from git_ghost import git as door
 from git_ghost.errors import GhostError, GitFailed
-from git_ghost.git import Background, Running, Stopped, environment, git, pipe, stop_all
+from git_ghost.git import (
+    Background, Running, Stopped, command, commands_told, environment, git, pipe, stop_all,
+)  # fmt: skip
 from tests.support.sandbox import Sandbox
 
 MANY = b"x" * (1 << 20)
@@ -319,3 +321,13 @@ def test_hooks_and_settings_of_the_user_do_not_change_what_git_says(repository: 
     git("config", "color.ui", "always")
     (repository / "file").write_text("text\n")
     assert b"\033" not in git("status", "--short")
+
+
+def test_commands_are_told_from_any_thread_and_only_inside_the_block() -> None:
+    told: list[list[str]] = []
+    git("version")
+    with commands_told(lambda argv: told.append(list(argv))):
+        git("rev-parse", "--git-dir")
+        Background(lambda: git("var", "-l")).get()
+    git("version")
+    assert told == [command("rev-parse", "--git-dir"), command("var", "-l")]

@@ -212,7 +212,7 @@ def calling(source: str | None = None) -> Iterator[Options]:
 
         line = ProgressLine()
     try:
-        with _git_commands_shown() if verbose() else contextlib.nullcontext():
+        with _commands_shown() if verbose() else contextlib.nullcontext():
             yield Options(
                 directory=meta.get(_META + "directory"),
                 repo=meta.get(_META + "repo"),
@@ -228,29 +228,21 @@ def calling(source: str | None = None) -> Iterator[Options]:
             line.close()
 
 
-@contextlib.contextmanager
-def _git_commands_shown() -> Iterator[None]:
-    """Say every git command that is started, without the settings that all of them get."""
+def _commands_shown() -> contextlib.AbstractContextManager[None]:
+    """Say every command that is started, without the settings that all of git's get."""
     import shlex
 
-    from git_ghost.git import command
+    from git_ghost.git import command, commands_told
     from git_ghost.model import redact_text
 
     common = command()
-    listening = True
 
-    def hear(event: str, args: tuple[Any, ...]) -> None:
-        if listening and event == "subprocess.Popen":
-            argv = list(map(os.fsdecode, args[1]))
-            if argv[: len(common)] == common:
-                argv[1 : len(common)] = []
-            say(redact_text(f"+ {shlex.join(argv)}"))
+    def tell(argv: Sequence[str]) -> None:
+        if list(argv[: len(common)]) == common:
+            argv = ["git", *argv[len(common) :]]
+        say(redact_text(f"+ {shlex.join(argv)}"))
 
-    sys.addaudithook(hear)  # which cannot be taken back
-    try:
-        yield
-    finally:
-        listening = False
+    return commands_told(tell)
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
