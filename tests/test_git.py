@@ -15,8 +15,16 @@ import pytest
 from git_ghost import git as door
 from git_ghost.errors import GhostError, GitFailed
 from git_ghost.git import (
-    Background, Running, Stopped, command, commands_told, environment, git, pipe, stop_all,
-)  # fmt: skip
+    Background,
+    Running,
+    Stopped,
+    command,
+    commands_told,
+    environment,
+    git,
+    pipe,
+    stop_all,
+)
 from tests.support.sandbox import Sandbox
 
 MANY = b"x" * (1 << 20)
