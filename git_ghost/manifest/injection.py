@@ -42,9 +42,10 @@ def inject(document: Document, step: Step) -> Object:
 
 
 def _inject_one(document: Document, step: Step) -> None:
-    templates = _chosen(document, step)
-    if not templates:
+    every = pod_templates(document)
+    if not every:
         return
+    templates = _chosen(document, every, step)
     _check_shape(document, templates)
     _check_containers(document, templates, step)
     for value in (step.hash, step.base):
@@ -54,9 +55,9 @@ def _inject_one(document: Document, step: Step) -> None:
                 f" {document.kind}",
                 "Give the hash itself.",
             )
-    for template in pod_templates(document):
+    for template in every:
         edits = Edits(template.owner)
-        if template in templates:
+        if any(template is each for each in templates):
             _annotate(edits, step, step.facts)
             _add(document, edits, template, step)
         elif step.labels or step.annotations:  # they are for all pods of the object
@@ -72,9 +73,8 @@ def _inject_one(document: Document, step: Step) -> None:
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
 
 
-def _chosen(document: Document, step: Step) -> list[PodTemplate]:
-    templates = pod_templates(document)
-    if not step.template or not templates or group(document.data) != ARGO:
+def _chosen(document: Document, templates: list[PodTemplate], step: Step) -> list[PodTemplate]:
+    if not step.template or group(document.data) != ARGO:
         return templates
     chosen = [template for template in templates if template.name == step.template]
     if not chosen:
