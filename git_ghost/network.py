@@ -329,14 +329,17 @@ _CAUSES = (  # the first that is found counts
         passing=True,
     ),
     _Cause(
-        r"hung up|early EOF|unexpected disconnect|RPC failed|[Cc]onnection (?:reset|closed)"
+        r"hung up|early EOF|unexpected disconnect|RPC failed"
+        r"|[Cc]onnection (?:to \S+ )?(?:reset|closed)"
         r"|Operation too slow|not responding|SSL_ERROR_SYSCALL|unexpected eof|not closed cleanly"
         r"|non-properly terminated|returned error: 408"
         r"|Broken pipe|returned error: 5\d\d|transfer closed|[Ee]mpty reply|unexpected end|bad band"
         r"|protocol error|bad line length|invalid index-pack|remote failed to report|remote failure"
         r"|(?:unexpected|expected) flush|banner exchange|kex_exchange|Recv failure|Send failure"
         r"|in the pu(?:ll|sh) function|HTTP2 framing layer|caused connection abort"
-        r"|Failure when receiving data|Failed sending data|(?:HTTP code|failed, response) 5\d\d",
+        r"|Failure when receiving data|Failed sending data|(?:HTTP code|failed, response) 5\d\d"
+        # ssh itself said nothing: a server that refuses, or a failure on this side, does.
+        r"|\A\s*fatal: Could not read from remote repository\.",
         "the connection broke off while talking to",
         "Run the command again: nothing is lost.",
         passing=True,

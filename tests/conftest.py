@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -27,6 +28,9 @@ from tests.support.ssh import SshServer
 
 NETWORK: dict[str, type[Server]] = {"git": GitDaemon, "ssh": SshServer, "http": HttpServer}
 SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NETWORK}
+# Whoever runs the tests in the background may have it ignored, which every process would inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 _SLOW = {"git_server", "ssh_server", "http_server", "cluster", "any_scene"}
 
 

@@ -188,6 +188,30 @@ def test_a_missing_ssh_program_is_told(lab: Served, monkeypatch: pytest.MonkeyPa
     refused(lambda: push(lab.options(repo=url)), "there is no program '/nowhere/ssh'", url)
 
 
+LAST_WORDS = {
+    "nothing": ":",
+    "closed": "echo Connection to ghosts.example.com closed by remote host. >&2",
+    "shared": "echo Shared connection to ghosts.example.com closed. >&2",
+}
+
+
+@pytest.mark.parametrize("words", LAST_WORDS)
+def test_an_ssh_connection_that_ends_without_a_reason_is_told(
+    lab: Served, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "ssh"
+    script.write_text(f"#!/bin/sh\n{LAST_WORDS[words]}\nexit 255\n", encoding="utf-8")
+    script.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(script))
+    url = "ssh://ghosts.example.com/ghosts.git"
+    lab.edit()
+    for work in (
+        lambda: push(lab.options(repo=url)),
+        lambda: pull("a" * 40, lab.options(repo=url)),
+    ):
+        assert refused(work, f"the connection broke off while talking to {url}").passing
+
+
 def test_http_servers_that_take_no_push_say_so(http_server: HttpServer, serve: Serve) -> None:
     lab = serve(http_server)
     lab.sandbox.git("config", "http.receivepack", "false", cwd=lab.ghost_repo)
