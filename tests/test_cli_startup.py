@@ -9,6 +9,7 @@ import pytest
 
 import git_ghost.cli
 from git_ghost.cli.main import COMMANDS
+from tests.support.environment import UNMEASURED
 from tests.support.lab import Lab
 
 MODULES = """
@@ -36,8 +37,7 @@ def loaded(lab: Lab, program: str, *args: str) -> set[str]:
     """The modules that are loaded when a call ends, or starts its first git."""
     import sys
 
-    unmeasured = {"COVERAGE_PROCESS_CONFIG": "", "COVERAGE_PROCESS_START": ""}
-    done = lab.sandbox.run(sys.executable, "-c", program, *args, cwd=lab.laptop, env=unmeasured)
+    done = lab.sandbox.run(sys.executable, "-c", program, *args, cwd=lab.laptop, env=UNMEASURED)
     assert done.code == 0, done.err
     return set(done.err.split("\n")[-2].split())
 

@@ -224,7 +224,7 @@ def test_any_tree_arrives(machine: Machine, steps: list[Step], cloned: bool, sha
 
 
 @pytest.mark.slow
-@settings(max_examples=120, database=None, print_blob=True, **FREELY)  # type: ignore[arg-type]
+@settings(max_examples=80, database=None, print_blob=True, **FREELY)  # type: ignore[arg-type]
 @given(steps=STEPS, cloned=st.booleans(), shallow=st.booleans())
 def test_any_of_many_trees_arrives(
     machine: Machine, steps: list[Step], cloned: bool, shallow: bool

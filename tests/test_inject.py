@@ -13,6 +13,7 @@ import yaml
 from git_ghost import Options, inject, uninject
 from git_ghost.errors import UsageError
 from git_ghost.manifest import Code, code_of
+from tests.support.environment import UNMEASURED
 from tests.support.lab import Lab
 from tests.support.sandbox import Result, Sandbox
 
@@ -430,7 +431,7 @@ entry()
 
 def test_neither_kubernetes_nor_rich_nor_dulwich_is_loaded(box: Sandbox) -> None:
     argv = (sys.executable, "-c", MODULES, "inject", "-f", "-", HASH)
-    done = box.run(*argv, stdin=JOB.encode(), env={"COVERAGE_PROCESS_CONFIG": ""})
+    done = box.run(*argv, stdin=JOB.encode(), env=UNMEASURED)
     assert done.code == 0
     roots = {module.split(".")[0] for module in done.err.split("\n")[-2].split()}
     assert "yaml" in roots

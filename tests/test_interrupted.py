@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.environment import UNMEASURED
 from tests.support.lab import Lab
 from tests.support.sandbox import Result
 from tests.support.untouched import litter_in
@@ -93,6 +94,7 @@ class Faults:
             "FAULT_ONLY": only,
             "GIT_EXEC_PATH": str(self._exec),
             "PATH": f"{self._exec}:{self._lab.sandbox.env['PATH']}",
+            **(UNMEASURED if at is not None else {}),
         }
         with subprocess.Popen(
             ["sh", "-c", 'echo $$ > "$FAULT_DIR/pid"; exec "$@"', "sh",

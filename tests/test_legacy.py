@@ -584,7 +584,7 @@ def test_any_message_comes_back(workshop: Workshop, commits: list[tuple[bytes, b
 
 @pytest.mark.slow
 @given(COMMITS)
-@settings(max_examples=300, deadline=None, suppress_health_check=RELAXED)
+@settings(max_examples=200, deadline=None, suppress_health_check=RELAXED)
 def test_any_of_many_messages_comes_back(
     workshop: Workshop, commits: list[tuple[bytes, bool]]
 ) -> None:
