@@ -254,6 +254,23 @@ def test_the_queue_of_a_workflow_is_on_its_pods(scene: Scene) -> None:
 # Kinds that are groups of pods
 
 
+def test_the_log_of_a_ray_job_is_that_of_its_submitter_too_and_ends_with_it(scene: Scene) -> None:
+    serve = "echo head up; while sleep 0.1; do echo serving; done"
+    head = {"rayStartParams": {}, "template": {"spec": pod("x", serve)["spec"]}}
+    submitter = {"spec": pod("x", "sleep 1; echo the answer; exit 4")["spec"]}
+    spec = {
+        "entrypoint": "python train.py",
+        "rayClusterSpec": {"headGroupSpec": head},
+        "submitterPodTemplate": submitter,
+    }
+    ray = {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": "ray"}, "spec": spec}
+    ran = scene.run(ray)
+    assert "could not be read" not in ran.fails(4)
+    lines = ran.out.decode().splitlines()
+    assert "[pod/ray-raycluster-head/main] head up" in lines
+    assert [line for line in lines if line.endswith("] the answer")]
+
+
 @pytest.mark.parametrize("kind", ["JobSet", "PyTorchJob", "Volcano"])
 def test_other_kinds_are_followed_to_their_end(scene: Scene, kind: str) -> None:
     template: Object = {"spec": pod("x", "cat /workspace/foo; exit 5")["spec"]}

@@ -35,7 +35,8 @@ MOST_LOGS = 60
 """Logs that are followed at the same time; the others come when one of them has ended."""
 _WAITING_LINES = 1000
 _BEHIND_SECONDS = 1.0
-"""How long after a failed attempt the pods of what has ended are looked at again."""
+"""How long after a failed attempt the pods of what has ended are looked at again, and how long the
+watch may lag behind a listing."""
 
 _TOLD_ELSEWHERE = frozenset(
     "FailedScheduling Failed BackOff Unhealthy InspectFailed BackoffLimitExceeded"
@@ -94,7 +95,7 @@ class Follower:
         self._awaited = {o.uid for o in followed if workloads.ends(o.data)} or {*self._workloads}
         """What ends the run when it has ended: what serves others does not, unless it is alone."""
         self._ends: dict[str, Outcome] = {}
-        self._selector = f"{RUN_LABEL}={run}"
+        self._run = run
         self._limits = limits
         self._listen = listen
         self._messages: queue.Queue[_Message] = queue.Queue(_WAITING_LINES)
@@ -115,6 +116,7 @@ class Follower:
         self._lost = False
         self._behind = False
         """Whether the pods are still to be looked at, after the end of a workload."""
+        self._missing_since = 0.0
 
     def follow(self) -> Outcome:
         """Until the end, or until a limit. Raises GhostError where the server does not let us."""
@@ -134,11 +136,17 @@ class Follower:
         for one in self._workloads.values():
             name = ("fieldSelector", f"metadata.name={one.name}")
             self._watch("workload", one.resource, one.namespace, name, one.uid)
-        for namespace in {one.namespace for one in self._workloads.values()}:
-            self._watch("pod", POD, namespace, ("labelSelector", self._selector), namespace)
+        listings = {each for one in self._workloads.values() for each in self._listings(one)}
+        for namespace, labels in sorted(listings):
+            self._watch("pod", POD, namespace, ("labelSelector", labels), (namespace, labels))
+
+    def _listings(self, one: Created) -> list[tuple[str, str]]:
+        """Where a workload's pods are: namespaces and label selectors."""
+        selectors = (f"{RUN_LABEL}={self._run}", workloads.other_pods(one.data))
+        return [(one.namespace, labels) for labels in selectors if labels]
 
     def _watch(
-        self, about: str, resource: Any, namespace: str, selector: tuple[str, str], key: str
+        self, about: str, resource: Any, namespace: str, selector: tuple[str, str], key: Any
     ) -> None:
         def tell(kind: str, data: Any) -> None:
             self._put(_Message(about, kind, data, key))
@@ -244,9 +252,9 @@ class Follower:
         if message.kind == "LISTED":
             self._tracker.listed(message.key, message.data)
         elif message.kind == "DELETED":
-            self._tracker.deleted(message.data)
+            self._tracker.deleted(message.key, message.data)
         else:
-            self._tracker.heard(message.data)
+            self._tracker.heard(message.key, message.data)
         for pod in self._tracker.known.values():
             if pod.gone or pods.is_over(pod.data):
                 for (uid, _), log in self._logs.items():
@@ -380,16 +388,22 @@ class Follower:
     def _catch_up(self, one: Created) -> bool:
         """See the last state of the pods: their watch may lag behind that of the workload.
 
-        False, when the server cannot be reached now.
+        False, when the server cannot be reached now, and as long as the watch may still tell how a
+        pod ended that the listing no longer has.
         """
-        query = [("labelSelector", self._selector)]
-        try:
-            found = self._client.get(POD.path(one.namespace), query, "cannot list pods")
-        except Unreachable as e:
-            self._tell_lost(e)
-            return False
-        self._handle(_Message("pod", "LISTED", found.get("items") or [], one.namespace))
-        return True
+        for listing in self._listings(one):
+            namespace, labels = listing
+            query = [("labelSelector", labels)]
+            try:
+                found = self._client.get(POD.path(namespace), query, "cannot list pods")
+            except Unreachable as e:
+                self._tell_lost(e)
+                return False
+            self._handle(_Message("pod", "LISTED", found.get("items") or [], listing))
+        if not any(pod.missing for pod in self._tracker.known.values()):
+            return True
+        self._missing_since = self._missing_since or time.monotonic()
+        return time.monotonic() - self._missing_since >= _BEHIND_SECONDS
 
     def _end(self, one: Created, end: workloads.End) -> Outcome:
         why = f": {end.text}" if end.text else ""
@@ -401,8 +415,10 @@ class Follower:
         return Outcome(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)
 
     def _drain(self) -> None:
-        """Let the logs come to their ends."""
-        for log in self._logs.values():
+        """Let the logs come to their ends; what goes on (a Ray cluster) is not listened to."""
+        for key, log in self._logs.items():
+            if self._goes_on(*key):
+                log.stop()
             log.over()
         silent_since = time.monotonic()
         while self._live and time.monotonic() - silent_since < DRAIN_SECONDS:
@@ -419,6 +435,11 @@ class Follower:
             name = self._tracker.known[uid].name
             text = f"the end of the log of container {container} could not be read"
             self._listen(events.Trouble(f"pod {name}", text))
+
+    def _goes_on(self, uid: str, container: str) -> bool:
+        pod = self._tracker.known[uid]
+        running = (s.name for s in pods.states(pod.data) if s.phase == "running")
+        return not pod.gone and not pods.is_going(pod.data) and container in running
 
 
 def _first(ends: Mapping[str, Outcome]) -> Outcome:

@@ -34,8 +34,12 @@ class Tracked:
     """A pod, as it was last heard of."""
 
     data: Mapping[str, Any]
+    listing: tuple[str, str] = ("", "")
+    """The namespace and the label selector it was found by."""
     told: set[str] = field(default_factory=set)
     gone: bool = False
+    missing: bool = False
+    """Gone by a listing; its deletion, which tells how it ended, has not been heard of."""
 
     @property
     def name(self) -> str:
@@ -88,28 +92,30 @@ class Tracker:
         self.hopeless = ""
         """Why no waiting can help; empty as long as it may."""
 
-    def listed(self, namespace: str, found: Sequence[Mapping[str, Any]]) -> None:
-        """All pods there are now in ``namespace``; those that are missing were deleted."""
+    def listed(self, listing: tuple[str, str], found: Sequence[Mapping[str, Any]]) -> None:
+        """All pods there are now of ``listing``; those that are missing were deleted."""
         there = {pods.uid_of(pod) for pod in found}
         for uid, pod in self.known.items():
-            if uid not in there and pod.data["metadata"].get("namespace") == namespace:
+            if uid not in there and pod.listing == listing:
+                pod.missing = pod.missing or not pod.gone
                 pod.gone = True
         for data in sorted(found, key=lambda one: one["metadata"].get("creationTimestamp") or ""):
-            self.heard(data)
+            self.heard(listing, data)
 
-    def deleted(self, data: Mapping[str, Any]) -> None:
+    def deleted(self, listing: tuple[str, str], data: Mapping[str, Any]) -> None:
         """A pod is no more; ``data`` is how it was last."""
-        self.heard(data)
-        self.known[pods.uid_of(data)].gone = True
+        self.heard(listing, data)
+        pod = self.known[pods.uid_of(data)]
+        pod.gone, pod.missing = True, False
 
-    def heard(self, data: Mapping[str, Any]) -> None:
-        """A pod is new, or has changed."""
+    def heard(self, listing: tuple[str, str], data: Mapping[str, Any]) -> None:
+        """A pod of ``listing`` (a namespace, a label selector) is new, or has changed."""
         uid = pods.uid_of(data)
         if uid in self.known:
             self.known[uid].data = data
         else:
             self._tell_of_replacement(data)
-            self.known[uid] = Tracked(data)
+            self.known[uid] = Tracked(data, listing)
         pod = self.known[uid]
         for state in pods.states(data):
             self._look_at(pod, state)

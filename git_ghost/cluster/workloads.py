@@ -70,6 +70,17 @@ def _number(value: object, default: int) -> int:
     return value if isinstance(value, int) else default
 
 
+def other_pods(data: Mapping[str, Any]) -> str:
+    """A label selector of pods that do a part of the work and cannot bear the label of a run.
+
+    A RayJob's entrypoint prints in the pod of a Job that hands it in, which has the RayJob's name
+    (KubeRay: RayJobK8sJobNamespacedName). Empty for other kinds.
+    """
+    if data.get("kind") != "RayJob":
+        return ""
+    return f"batch.kubernetes.io/job-name={data['metadata']['name']}"
+
+
 def end_of(data: Mapping[str, Any]) -> End | None:
     """How the workload ended; None while it has not, and for kinds that never end."""
     status = data.get("status") or {}

@@ -1,9 +1,9 @@
-"""Controllers of kinds that are no more than groups of pods or Jobs: Kubeflow, Volcano, JobSet."""
+"""Controllers of kinds that are groups of pods or Jobs: Kubeflow, Volcano, JobSet, Ray."""
 
 from __future__ import annotations
 
 from tests.support.cluster.kinds import Object
-from tests.support.cluster.owned import DONE, Owned, pod_of
+from tests.support.cluster.owned import DONE, Owned, is_owned, pod_of
 from tests.support.cluster.podstatus import condition
 
 _KUBEFLOW = {
@@ -11,6 +11,9 @@ _KUBEFLOW = {
     "TFJob": "tfReplicaSpecs",
     "MPIJob": "mpiReplicaSpecs",
 }
+
+
+_RAY_ENDS = ("SUCCEEDED", "FAILED")
 
 
 class ReplicaController:
@@ -30,6 +33,9 @@ class ReplicaController:
             elif kind.group == "batch.volcano.sh":
                 for job in self._store.all(kind):
                     self._volcano(job)
+            elif kind.name == "RayJob":
+                for job in self._store.all(kind):
+                    self._ray_job(job)
             elif kind.name == "JobSet":
                 for jobset in self._store.all(kind):
                     self._jobset(jobset)
@@ -113,6 +119,33 @@ class ReplicaController:
         elif len(ended) == wanted:
             done = condition("Completed", True, "AllJobsCompleted", "jobset completed successfully")
             self._publish(jobset, {"terminalState": "Completed", "conditions": [done]})
+
+    def _ray_job(self, ray: Object) -> None:
+        """Make a cluster, of a head alone; then a Job of the same name that hands the work to it.
+
+        The head goes on when the work is done, as it does without `shutdownAfterJobFinishes`.
+        """
+        meta = ray["metadata"]
+        if "deletionTimestamp" in meta or ray.get("status", {}).get("jobStatus") in _RAY_ENDS:
+            return
+        clusters = self._owned.api.kinds.named("RayCluster", "ray.io")
+        jobs = self._owned.api.kinds.named("Job", "batch")
+        spec, name = ray["spec"]["rayClusterSpec"], f"{meta['name']}-raycluster"
+        mine = [c for c in self._store.all(clusters) if is_owned(c, meta["uid"])]
+        submitters = [job for job in self._store.all(jobs) if is_owned(job, meta["uid"])]
+        if not mine:
+            self._owned.make(clusters, ray, name, {"spec": spec})
+        elif not (heads := self._owned.pods_of(mine[0])):
+            head = pod_of(spec["headGroupSpec"]["template"])
+            self._owned.make(
+                self._owned.pods, mine[0], f"{name}-head", head, {"ray.io/cluster": name}
+            )
+        elif heads[0]["status"]["phase"] == "Running" and not submitters:
+            job = {"spec": {"backoffLimit": 0, "template": ray["spec"]["submitterPodTemplate"]}}
+            self._owned.make(jobs, ray, meta["name"], job)
+        ended = _ended(submitters[0]) if submitters else []
+        status = "FAILED" if "Failed" in ended else "SUCCEEDED" if ended else "RUNNING"
+        self._publish(ray, {"jobStatus": status})
 
     def _publish(self, obj: Object, status: Object) -> None:
         if _kept(obj.get("status", {})) == _kept(status):
