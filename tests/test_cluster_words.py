@@ -76,7 +76,9 @@ def test_the_scheduler_is_quoted_and_its_changing_numbers_are_no_news() -> None:
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize(("code", "hopeless"), [(3, True), (7, True), (75, False), (137, False)])
+@pytest.mark.parametrize(
+    ("code", "hopeless"), [(3, True), (7, True), (1, False), (75, False), (137, False)]
+)
 def test_a_pull_step_that_can_never_work_is_told_from_one_that_may(
     code: int, hopeless: bool
 ) -> None:

@@ -207,6 +207,30 @@ def test_what_cannot_come_right_ends_the_run_at_once(
     assert said in scene.run(job("train-", "true", pod=spec)).fails(125)
 
 
+def test_one_job_without_hope_does_not_end_another(scene: Scene) -> None:
+    hopeless = job("a", "true", pod={"container": {"image": "No Such/Image"}})
+    started = scene.start(hopeless, job("b", "sleep 1; echo well done"))
+    started.wait_for("well done")
+    assert "pod a-" in started.end().fails(125)
+
+
+def test_time_in_init_containers_is_not_time_without_anything(scene: Scene) -> None:
+    download = {"name": "download", "image": "busybox", "command": ["sh", "-c", "sleep 3"]}
+    slow = job("train-", "echo done", pod={"initContainers": [download]})
+    assert scene.run(slow, "--start-timeout", "2s").ok() == "done"
+
+
+def test_a_pod_that_serves_a_job_does_not_keep_the_run_from_ending(scene: Scene) -> None:
+    served = pod("db", "while sleep 0.1; do echo serving; done", restartPolicy="Always")
+    ran = scene.run(served, job("train-", "sleep 1; exit 3"))
+    assert "could not be read" not in ran.fails(3)
+
+
+def test_a_pod_that_is_started_again_for_ever_is_told(scene: Scene) -> None:
+    ran = scene.run(pod("again", "echo once more", restartPolicy="Always"), "--timeout", "3s")
+    assert "restartPolicy: Never" in ran.fails(124)
+
+
 def test_a_program_that_is_not_in_the_image_is_told(scene: Scene) -> None:
     ran = scene.run(job("train-", "true"), "--", "no-such-program")
     assert "no-such-program" in ran.fails(128)

@@ -108,7 +108,9 @@ class Follower:
         self._queued: deque[tuple[Tracked, str]] = deque()
         self._many = False
         self._stopped = threading.Event()
-        self._began = self._waited_since = time.monotonic()
+        self._began = self._idle_since = time.monotonic()
+        self._idle = True
+        """Whether pods are waited for: nothing runs, and nothing is in a queue."""
         self._status = ""
         self._listens_to_warnings = False
         self._warnings: deque[Mapping[str, Any]] = deque(maxlen=500)
@@ -121,6 +123,7 @@ class Follower:
     def follow(self) -> Outcome:
         """Until the end, or until a limit. Raises GhostError where the server does not let us."""
         try:
+            self._tell_what_never_ends()
             self._start_watchers()
             while True:
                 self._say_what_is_waited_for()
@@ -129,6 +132,13 @@ class Follower:
                 self._handle_next()
         finally:
             self._stop()
+
+    def _tell_what_never_ends(self) -> None:
+        for one in self._workloads.values():
+            if one.resource == POD and pods.serves(one.data) and one.uid in self._awaited:
+                text = "its containers are started again whenever they end (restartPolicy: Always)"
+                hint = "With restartPolicy: Never in the manifest the run ends when the pod has."
+                self._listen(events.Trouble(one.shown, text, b"", hint))
 
     # --- threads ---------------------------------------------------------------------------------
 
@@ -249,17 +259,18 @@ class Follower:
             self._match_warnings()
 
     def _hear_pods(self, message: _Message) -> None:
+        tracker = self._tracker
         if message.kind == "LISTED":
-            self._tracker.listed(message.key, message.data)
-        elif message.kind == "DELETED":
-            self._tracker.deleted(message.key, message.data)
+            tracker.listed(message.key, message.data)
+            ended = {uid for uid, pod in tracker.known.items() if pod.is_done()}
         else:
-            self._tracker.heard(message.key, message.data)
-        for pod in self._tracker.known.values():
-            if pod.gone or pods.is_over(pod.data):
-                for (uid, _), log in self._logs.items():
-                    if uid == pod.uid:
-                        log.over()
+            hear = tracker.deleted if message.kind == "DELETED" else tracker.heard
+            hear(message.key, message.data)
+            uid = pods.uid_of(message.data)
+            ended = {uid} if tracker.known[uid].is_done() else set()
+        for (uid, _), log in self._logs.items() if ended else ():
+            if uid in ended:
+                log.over()
 
     def _hear_workload(self, message: _Message) -> None:
         uid = message.key
@@ -278,10 +289,7 @@ class Follower:
             shown = self._workloads[uid].shown
             self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted", gone=True))
             return
-        was = workloads.queued(self._latest[uid])
         self._latest[uid] = data
-        if workloads.queued(data) != was:
-            self._waited_since = time.monotonic()
 
     def _tell_lost(self, error: GhostError) -> None:
         if not self._lost:
@@ -327,8 +335,8 @@ class Follower:
         due = [now + (_BEHIND_SECONDS if self._behind else 30.0)]
         if self._limits.whole:
             due.append(self._began + self._limits.whole)
-        if self._limits.start and not self._tracker.started:
-            due.append(self._waited_since + self._limits.start)
+        if self._limits.start and self._idle and not self._tracker.started:
+            due.append(self._idle_since + self._limits.start)
         if not self._listens_to_warnings:
             due.append(self._began + EVENTS_AFTER)
         return max(0.01, min(due) - now)
@@ -348,18 +356,28 @@ class Follower:
             self._listen(events.Waiting(text))
 
     def _what_is_waited_for(self) -> str:
+        if queued := self._queue():
+            return queued
+        if self._tracker.started:
+            return ""
+        going = self._tracker.going_on()
+        return pods.what_is_waited_for(going[-1].data) if going else "waiting for a pod"
+
+    def _queue(self) -> str:
+        """What holds the run back before it starts; empty when nothing does."""
         for data in self._latest.values():
             if queued := workloads.queued(data):
                 return queued
-        going = self._tracker.going_on()
-        if any(pods.is_gated(pod.data) for pod in going) and not self._tracker.started:
-            self._waited_since = time.monotonic()
-            return "queued (the pod is gated)"
-        if self._tracker.started:
-            return ""
-        if not self._tracker.known:
-            return "waiting for a pod"
-        return pods.what_is_waited_for(going[-1].data) if going else "waiting for a pod"
+        going = () if self._tracker.started else self._tracker.going_on()
+        return "queued (the pod is gated)" if any(pods.is_gated(p.data) for p in going) else ""
+
+    def _is_idle_too_long(self, now: float) -> bool:
+        """Whether the time to start is over; that in a queue, or while something runs, is free."""
+        idle = not (self._tracker.started or self._queue() or self._tracker.is_at_work())
+        if idle and not self._idle:
+            self._idle_since = now
+        self._idle = idle
+        return idle and 0 < self._limits.start <= now - self._idle_since
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -375,13 +393,11 @@ class Follower:
         if self._awaited <= self._ends.keys():
             self._drain()
             return next((end for end in self._ends.values() if end.code), _first(self._ends))
-        if self._tracker.hopeless:
-            return Outcome(NO_CODE, self._tracker.hopeless)
+        if why := self._tracker.stuck(self._awaited - self._ends.keys()):
+            return Outcome(NO_CODE, why)
         if self._limits.whole and now - self._began >= self._limits.whole:
             return Outcome(TIMED_OUT, f"not done after {self._limits.whole:g} s")
-        waited = now - self._waited_since
-        held = any(workloads.queued(data) for data in self._latest.values())
-        if held or self._tracker.started or not 0 < self._limits.start <= waited:
+        if not self._is_idle_too_long(now):
             return None
         return Outcome(NO_CODE, f"nothing runs after {self._limits.start:g} s: {self._status}")
 
@@ -409,7 +425,7 @@ class Follower:
         why = f": {end.text}" if end.text else ""
         if end.succeeded:
             return Outcome(0, f"{one.shown} succeeded")
-        failure = self._tracker.decisive_failure(one.uid, end.text)
+        failure = self._tracker.decisive_failure(self._workloads.keys() - {one.uid}, end.text)
         if failure is None:
             return Outcome(NO_CODE, f"{one.shown} failed{why}")
         return Outcome(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)

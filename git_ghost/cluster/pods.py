@@ -14,8 +14,8 @@ _HOPELESS = frozenset("InvalidImageName ErrImageNeverPull CreateContainerConfigE
 """Reasons a container waits that no waiting mends."""
 _PULLING = frozenset("ErrImagePull ImagePullBackOff RegistryUnavailable".split())
 _FAILING = frozenset("CreateContainerError RunContainerError CreatePodSandboxError".split())
-_PERMANENT = range(1, 8)
-"""Exit codes of the pull step that the same call will have again."""
+_PERMANENT = range(2, 8)
+"""Exit codes of the pull step that the same call will have again; 1 may be anything."""
 
 _MEANING = {
     1: "it failed",
@@ -32,6 +32,8 @@ _MEANING = {
 
 _ARGO = "workflows.argoproj.io/workflow"
 _ARGO_NODE = "workflows.argoproj.io/node-name"
+_TRY = re.compile(r"\((\d+)\)")
+"""The number of a try in a node's name; that of an item has the item behind it: ``(0:x)``."""
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _PLACES = (
     "batch.kubernetes.io/job-completion-index",
@@ -169,14 +171,37 @@ def place_of(pod: Mapping[str, Any]) -> tuple[str, ...]:
     metadata = pod["metadata"]
     said = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
     if node := said.get(_ARGO_NODE):
-        return (re.sub(r"\(\d+\)$", "", str(node)),)  # the tries of a step are numbered
+        return (_TRY.sub("", str(node)),)
     return tuple(f"{key}={said[key]}" for key in _PLACES if key in said)
 
 
-def is_of(pod: Mapping[str, Any], workload: str) -> bool:
-    """Whether a pod is the object of that uid, or belongs to it directly."""
+def tries_of(pod: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
+    """The tries of groups of steps that an Argo pod is part of: the group's node, and the number.
+
+    Its own try, at the end of the name, is none of them.
+    """
+    name = str((pod["metadata"].get("annotations") or {}).get(_ARGO_NODE) or "")
+    outer = (one for one in _TRY.finditer(name) if one.end() < len(name))
+    return tuple((name[: one.start()], int(one[1])) for one in outer)
+
+
+def owners_of(pod: Mapping[str, Any]) -> set[str]:
+    """The uids of the pod itself, and of the objects it belongs to directly."""
     owners = pod["metadata"].get("ownerReferences") or ()
-    return uid_of(pod) == workload or any(one.get("uid") == workload for one in owners)
+    return {uid_of(pod), *(str(one.get("uid")) for one in owners)}
+
+
+def is_at_work(pod: Mapping[str, Any]) -> bool:
+    """Whether a container of the pod runs; one of init that was started again does not count."""
+    return any(
+        state.phase == "running" and not (state.init and state.restarts) for state in states(pod)
+    )
+
+
+def serves(pod: Mapping[str, Any]) -> bool:
+    """Whether the pod runs until somebody deletes it: its containers are started again for ever."""
+    spec = pod.get("spec") or {}
+    return str(spec.get("restartPolicy", "Always")) == "Always"
 
 
 def images(pod: Mapping[str, Any]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
@@ -40,6 +40,8 @@ class Tracked:
     gone: bool = False
     missing: bool = False
     """Gone by a listing; its deletion, which tells how it ended, has not been heard of."""
+    hopeless: bool = False
+    """Whether waiting cannot help it."""
 
     @property
     def name(self) -> str:
@@ -48,6 +50,10 @@ class Tracked:
     @property
     def uid(self) -> str:
         return pods.uid_of(self.data)
+
+    def is_done(self) -> bool:
+        """Whether nothing runs in it any more."""
+        return self.gone or pods.is_over(self.data)
 
     def once(self, key: str) -> bool:
         """Whether ``key`` is told of for the first time."""
@@ -89,8 +95,6 @@ class Tracker:
         self.failures: dict[tuple[str, str, int], Failure] = {}
         self.started = False
         """Whether a container that does the work runs, or has run."""
-        self.hopeless = ""
-        """Why no waiting can help; empty as long as it may."""
 
     def listed(self, listing: tuple[str, str], found: Sequence[Mapping[str, Any]]) -> None:
         """All pods there are now of ``listing``; those that are missing were deleted."""
@@ -169,14 +173,34 @@ class Tracker:
         rank = pods.importance(pod.data, state.name)
         return Failure(pod.name, state.name, state.code or 0, finished, chosen, rank)
 
-    def decisive_failure(self, workload: str, said: str) -> Failure | None:
-        """What made the workload of that uid fail, which ``said`` why; None: not a container.
+    def stuck(self, waiting: Collection[str]) -> str:
+        """Why none of the workloads of those uids can get any further; empty as long as one may."""
+        hopeless = [
+            pod
+            for pod in self.known.values()
+            if pod.hopeless and not pod.gone and not pods.is_going(pod.data)
+        ]
+        if not hopeless or any(not pod.hopeless for pod in self.going_on()):
+            return ""
+        owners = {uid for pod in hopeless for uid in pods.owners_of(pod.data)}
+        if len(waiting) > 1 and not owners.issuperset(waiting):
+            return ""
+        return f"pod {hopeless[0].name} will not get any further"
+
+    def is_at_work(self) -> bool:
+        """Whether something runs in a pod, be it the pull or another init container."""
+        return any(pods.is_at_work(pod.data) for pod in self.going_on())
+
+    def decisive_failure(self, others: Collection[str], said: str) -> Failure | None:
+        """What made a workload fail, which ``said`` why; None: not a container.
 
         It is one that is named there, else the first: others followed suit. Tries that were
-        followed by another one do not count, unless there is nothing else.
+        followed by another one do not count, unless there is nothing else; nor do the pods of the
+        ``others`` that are followed, by their uids.
         """
-        mine = {u: pod for u, pod in self.known.items() if pods.is_of(pod.data, workload)}
-        mine = mine or self.known
+        mine = {u: p for u, p in self.known.items() if pods.owners_of(p.data).isdisjoint(others)}
+        newest = dict(sorted(one for pod in mine.values() for one in pods.tries_of(pod.data)))
+        mine = {u: p for u, p in mine.items() if newest.items() >= set(pods.tries_of(p.data))}
         last: dict[tuple[str, ...], str] = {}
         for uid, pod in mine.items():
             last[pods.place_of(pod.data) or ((uid,) if self._several else ())] = uid
@@ -217,10 +241,10 @@ class Tracker:
         return len(names) > 1
 
     def _tell_problems(self, pod: Tracked) -> None:
+        pod.hopeless = False
         for problem in pods.problems(pod.data):
             where = f"pod {pod.name}"
-            if problem.hopeless:
-                self.hopeless = self.hopeless or f"{where} will not get any further"
+            pod.hopeless = pod.hopeless or problem.hopeless
             if not pod.once(problem.key):
                 continue
             log = b""
@@ -245,7 +269,7 @@ class Tracker:
 
     def going_on(self) -> list[Tracked]:
         """The pods that may still do something."""
-        return [p for p in self.known.values() if not p.gone and not pods.is_over(p.data)]
+        return [pod for pod in self.known.values() if not pod.is_done()]
 
 
 def _pulled(pod: str, report: Mapping[str, Any]) -> events.Pulled:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from git_ghost.cluster.kinds import Resource
-from git_ghost.cluster.pods import condition
+from git_ghost.cluster.pods import condition, serves
 
 _TEMPLATES = frozenset(
     "CronJob WorkflowTemplate ClusterWorkflowTemplate CronWorkflow TrainingRuntime"
@@ -127,6 +127,9 @@ def queued(data: Mapping[str, Any]) -> str:
     """Why the workload is held back before it starts (Kueue suspends it); empty when it is not."""
     spec = data.get("spec") or {}
     policy = spec.get("runPolicy") or {}
+    state = (data.get("status") or {}).get("state")
+    if isinstance(state, dict) and state.get("phase") in ("Pending", "Inqueue"):  # Volcano's
+        return f"queued in {spec.get('queue') or 'default'}"
     if not (spec.get("suspend") or policy.get("suspend")):
         return _held_by_argo(data) if data.get("kind") == "Workflow" else ""
     queue = (data["metadata"].get("labels") or {}).get("kueue.x-k8s.io/queue-name")
@@ -148,4 +151,6 @@ def _held_by_argo(data: Mapping[str, Any]) -> str:
 
 def ends(data: Mapping[str, Any]) -> bool:
     """Whether it is in the nature of the workload to end."""
+    if data.get("kind") == "Pod":
+        return not serves(data)
     return str(data.get("kind")) not in _SERVING
