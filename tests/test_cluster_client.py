@@ -119,6 +119,19 @@ def test_a_kind_that_is_not_known_is_looked_up_in_its_group(cluster: Cluster) ->
         client.resource("example.com/v1", "Foo")
 
 
+def test_a_group_whose_server_is_down_does_not_hide_the_kinds_of_others(cluster: Cluster) -> None:
+    client = connect(Access(str(cluster.kubeconfig)))
+    cluster.faults.broken_groups = {"apps"}
+    assert client.find("workflows").group == "argoproj.io"
+    for word in ("deployments", "deployments.apps", "foos"):
+        with pytest.raises(Unreachable, match=rf"cannot find {word}: .* is busy or not ready"):
+            client.find(word)
+    with pytest.raises(Refused, match="cannot find foos"):
+        client.find("foos.batch")
+    with cluster.unreachable(), pytest.raises(Unreachable, match="connection refused"):
+        client.find("foos")
+
+
 def test_known_kinds_cost_no_request(cluster: Cluster) -> None:
     client = connect(Access(str(cluster.kubeconfig)))
     with cluster.unreachable():

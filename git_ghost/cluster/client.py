@@ -161,14 +161,22 @@ class Client:
         ``foo``, ``foos``, its short names, each with its group behind a dot if there are several.
         """
         name, _, group = word.lower().partition(".")
+        doing, broken = f"cannot find {word}", None
         for path, api_version in self._versions(group):
             its_group, version = split_api_version(api_version)
-            for entry in self.get(path).get("resources") or ():
+            try:
+                entries = self.get(path, doing=doing).get("resources") or ()
+            except GhostError as e:
+                if not getattr(e, "status", 0):
+                    raise
+                broken = broken or e  # an extension of the server that is down; others are not
+                continue
+            for entry in entries:
                 kind = str(entry["kind"])
                 names = (entry["name"], entry.get("singularName"), kind.lower())
                 if "/" not in entry["name"] and name in (*names, *entry.get("shortNames", ())):
                     return Resource(its_group, version, kind, entry["name"], entry["namespaced"])
-        raise explain(Answer(404, "404 page not found"), f"cannot find {word}", self.server)
+        raise broken or explain(Answer(404, "404 page not found"), doing, self.server)
 
     def _versions(self, group: str) -> Iterator[tuple[str, str]]:
         """Paths and names of the groups' preferred versions; of one group, when it is named."""

@@ -44,6 +44,8 @@ class Faults:
     """(verb, resource) that RBAC refuses: `("create", "jobs")`, `("get", "pods/log")`."""
     allowed: list[dict[str, list[str]]] | None = None
     """The rules of a role (apiGroups, resources, verbs); all else is forbidden."""
+    broken_groups: set[str] = field(default_factory=set)
+    """API groups whose own server, behind an APIService, is down."""
     kueue: bool = False
     """Jobs with a queue's label are suspended, until it is set to False again."""
     refusals: list[Refusal] = field(default_factory=list)

@@ -144,6 +144,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         user = self._user()
         if document := self._document(parts):
             self._note(parts, "get", "", query, None)
+            if len(parts) == 3 and parts[1] in self.api.faults.broken_groups:
+                raise ApiError(503, "ServiceUnavailable", "service unavailable")
             self._send(Answer(document))
             return
         target = self.api.target(parts)
