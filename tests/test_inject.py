@@ -39,6 +39,7 @@ WIDGET = "apiVersion: example.com/v1\nkind: Widget\nmetadata: {name: w}\nspec: {
 WORKFLOW = "apiVersion: argoproj.io/v1alpha1\nkind: Workflow\nmetadata: {name: w}\n"
 FLOW = WORKFLOW + "spec:\n  templates: [{name: a, container: {image: b}}]\n"
 SET = JOB.replace("batch/v1\nkind: Job", "apps/v1\nkind: StatefulSet")
+MANIFESTS = Path(__file__).parent / "manifests"
 CONFIG_MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\n"
 
 
@@ -292,7 +293,7 @@ def test_an_init_container_of_the_users_gets_the_code_when_it_is_named(box: Sand
 
 
 def test_only_the_named_template_of_a_workflow_gets_the_pull(box: Sandbox) -> None:
-    workflow = (Path(__file__).parent / "manifests" / "workflow.yaml").read_text()
+    workflow = (MANIFESTS / "workflow.yaml").read_text()
     made = yaml.safe_load(run(box, HASH, "--template", "train", text=workflow).ok())
     with_pull = [
         each["name"]

@@ -87,7 +87,9 @@ def command(
 
 def _report(injected: Injected, *, removed: bool) -> Iterator[str]:
     for outcome in injected.outcomes:
-        if not outcome.templates:
+        if outcome.pods_from:
+            did = f"unchanged: its pods come from {outcome.pods_from}"
+        elif not outcome.templates:
             did = "nothing to take out" if removed else "no pods"
         elif removed:
             did = "the pull was taken out"

@@ -4,19 +4,28 @@ from git_ghost.manifest.injection import Code, code_of, inject, remove
 from git_ghost.manifest.kinds import (
     ARGO,
     PodTemplate,
-    group,
+    has_pods,
     is_known,
     items,
     pod_templates,
+    pods_from,
     templates_elsewhere,
 )
-from git_ghost.manifest.reading import Document, ManifestError, Object, parse, read
+from git_ghost.manifest.reading import (
+    Document,
+    ManifestError,
+    Named,
+    Object,
+    group,
+    parse,
+    read,
+)
 from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step, checked
 from git_ghost.manifest.writing import FORMATS, dump
 
 __all__ = [
     "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX",
-    "Code", "Document", "ManifestError", "Object", "PodTemplate", "Step",
-    "checked", "code_of", "dump", "group", "inject", "is_known", "items",
-    "parse", "pod_templates", "read", "remove", "templates_elsewhere",
+    "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
+    "checked", "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
+    "parse", "pod_templates", "pods_from", "read", "remove", "templates_elsewhere",
 ]  # fmt: skip

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from git_ghost.errors import UsageError
 from git_ghost.manifest import step as steps
 from git_ghost.manifest.edits import Edits, Path, undo
-from git_ghost.manifest.kinds import ARGO, PodTemplate, group, items, pod_defaults, pod_templates
-from git_ghost.manifest.reading import Document, ManifestError, Object
+from git_ghost.manifest.kinds import ARGO, PodTemplate, items, pod_defaults, pod_templates
+from git_ghost.manifest.reading import Document, ManifestError, Object, group
 from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step
 from git_ghost.model import is_oid
 

@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from git_ghost.manifest.reading import Document, ManifestError, Object
+from git_ghost.manifest.reading import (
+    Document,
+    ManifestError,
+    Named,
+    Object,
+    group,
+    is_list,
+    is_object,
+)
 
 ARGO = "argoproj.io"
 _TEMPLATE = ("spec", "template")
@@ -67,12 +75,7 @@ _WITHOUT_PODS = {
     "kueue.x-k8s.io": "LocalQueue ClusterQueue ResourceFlavor Workload",
 }
 
-_INSTEAD = {
-    ("trainer.kubeflow.org", "TrainJob"): (
-        "a TrainJob has no pod template: it cannot add an init container",
-        "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names.",
-    ),
-}
+_TRAIN_JOB = ("trainer.kubeflow.org", "TrainJob")
 
 
 class PodTemplate(NamedTuple):
@@ -90,16 +93,6 @@ class PodTemplate(NamedTuple):
     """The name of a workflow's template."""
 
 
-def group(data: Object) -> str:
-    """The API group of an object; empty for the core one."""
-    return str(data["apiVersion"].rpartition("/")[0])
-
-
-def is_list(data: Object) -> bool:
-    """Whether the object stands for several: a ``List``, a ``JobList``."""
-    return data["kind"].endswith("List") and isinstance(data.get("items"), list)
-
-
 def items(document: Document) -> list[Document]:
     """The objects that a document stands for: those of a List, else itself."""
     if not is_list(document.data):
@@ -107,14 +100,11 @@ def items(document: Document) -> list[Document]:
     found: list[Document] = []
     for number, item in enumerate(document.data["items"]):
         where = f"{document.where}: items[{number}]"
-        if not (
-            isinstance(item, dict)
-            and all(item.get(key) and isinstance(item[key], str) for key in ("apiVersion", "kind"))
-        ):
+        if not is_object(item):
             raise ManifestError(
                 f"{where}: this is no Kubernetes object: apiVersion or kind missing"
             )
-        found += items(Document(item, where))
+        found += items(document._replace(data=item, where=where))
     return found
 
 
@@ -122,19 +112,41 @@ def is_known(data: Object) -> bool:
     """Whether it is known where the object has pod templates, or that it has none."""
     key = (group(data), data["kind"])
     without = _WITHOUT_PODS.get(key[0], "").split()
-    return key in _PATHS or (key[0] == ARGO and key[1] in _ARGO_SPECS) or key[1] in without
+    return _has_templates(key) or key == _TRAIN_JOB or key[1] in without
+
+
+def _has_templates(key: tuple[str, str]) -> bool:
+    return key in _PATHS or (key[0] == ARGO and key[1] in _ARGO_SPECS)
+
+
+def has_pods(document: Document) -> bool:
+    """Whether pods come of one object: from its templates, or those of the one it refers to.
+
+    Raises ManifestError where a pod template should be and is not.
+    """
+    return (
+        bool(pod_templates(document))
+        or pods_from(document) is not None
+        or any(_workflow_template(ref) in document.together for ref in _template_refs(document))
+    )
 
 
 def pod_templates(document: Document) -> list[PodTemplate]:
     """The pod templates of one object; none for kinds without, and for unknown ones.
 
-    Raises ManifestError where one should be and is not.
+    There are none either where they are in an object that was read together with this one. Raises
+    ManifestError where one should be and is not.
     """
     data = document.data
     key = (group(data), data["kind"])
-    if key in _INSTEAD:
-        text, hint = _INSTEAD[key]
-        raise ManifestError(f"{document.where}: {text}", hint)
+    if pods_from(document) is not None:
+        return []
+    if key == _TRAIN_JOB:
+        raise ManifestError(
+            f"{document.where}: a TrainJob has no pod template: it cannot add an init container",
+            "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names."
+            " Both can be given together.",
+        )
     if key[0] == ARGO and key[1] in _ARGO_SPECS:
         return _argo(document)
     found = [
@@ -145,6 +157,40 @@ def pod_templates(document: Document) -> list[PodTemplate]:
     if key in _PATHS and not found:
         raise ManifestError(f"{document.where}: {document.name} has no pod template")
     return found
+
+
+def pods_from(document: Document) -> Named | None:
+    """What an object without pod templates takes those of, if it was read together with it."""
+    named = _reference(document)
+    if named is None or named not in document.together:
+        return None
+    return named if _has_templates((named.group, named.kind)) else None
+
+
+def _reference(document: Document) -> Named | None:
+    """The object that this one names in the place of pod templates of its own."""
+    key = (group(document.data), document.kind)
+    if key == _TRAIN_JOB:
+        named = _part(document.data, "spec", "runtimeRef")
+        kind = str(named.get("kind") or "ClusterTrainingRuntime")
+        return Named(str(named.get("apiGroup") or key[0]), kind, str(named.get("name")))
+    if key[0] == ARGO and key[1] in _ARGO_SPECS:
+        spec = _part(document.data, *_ARGO_SPECS[key[1]])
+        named = _part(spec, "workflowTemplateRef")
+        return _workflow_template(named) if named and not spec.get("templates") else None
+    return None
+
+
+def _workflow_template(named: Object) -> Named:
+    kind = "ClusterWorkflowTemplate" if named.get("clusterScope") else "WorkflowTemplate"
+    return Named(ARGO, kind, str(named.get("name")))
+
+
+def _part(data: Any, *path: str) -> Object:
+    """The mapping at ``path``; an empty one where there is none."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
 
 
 def pod_defaults(document: Document) -> tuple[str, Object]:
@@ -233,7 +279,7 @@ def _argo(document: Document) -> list[PodTemplate]:
             raise ManifestError(
                 f"{document.where}: {document.name} only refers to a WorkflowTemplate"
                 " (workflowTemplateRef): it holds no template to add the pull to",
-                "Inject into that WorkflowTemplate.",
+                "Inject into that WorkflowTemplate. Both can be given together.",
             )
         raise ManifestError(f"{document.where}: {document.name} has no templates")
     if not isinstance(listed, list):
@@ -244,20 +290,25 @@ def _argo(document: Document) -> list[PodTemplate]:
 def templates_elsewhere(document: Document) -> list[str]:
     """The templates of other objects that a workflow's own run (``templateRef``), as NAME/TEMPLATE.
 
-    What they run gets nothing that is added here.
+    What they run gets nothing that is added here. Those read together with it are not among them.
     """
-    if group(document.data) != ARGO or document.kind not in _ARGO_SPECS:
-        return []
-    spec: Any = document.data
-    for step in _ARGO_SPECS[document.kind]:
-        spec = spec[step]
-    named = (
-        step["templateRef"]
-        for template in spec.get("templates") or ()
-        for step in _steps(template)
-        if isinstance(step.get("templateRef"), dict)
+    elsewhere = (
+        f"{ref.get('name')}/{ref.get('template')}"
+        for ref in _template_refs(document)
+        if _workflow_template(ref) not in document.together
     )
-    return list(dict.fromkeys(f"{each.get('name')}/{each.get('template')}" for each in named))
+    return list(dict.fromkeys(elsewhere))
+
+
+def _template_refs(document: Document) -> Iterator[Object]:
+    """What the steps of a workflow's templates say about templates of other objects."""
+    if group(document.data) != ARGO or document.kind not in _ARGO_SPECS:
+        return
+    spec = _part(document.data, *_ARGO_SPECS[document.kind])
+    for template in spec.get("templates") or ():
+        for step in _steps(template):
+            if isinstance(ref := step.get("templateRef"), dict):
+                yield ref
 
 
 def _argo_template(document: Document, template: Any, named: str) -> Iterator[PodTemplate]:

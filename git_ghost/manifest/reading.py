@@ -37,12 +37,27 @@ class ManifestError(GhostError):
     """A manifest cannot be used as it is; the message begins with file and line."""
 
 
+class Named(NamedTuple):
+    """What an object is called, and what others refer to it by; its namespace is not asked."""
+
+    group: str
+    kind: str
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """``kind/name`` for messages."""
+        return f"{self.kind.lower()}/{self.name}"
+
+
 class Document(NamedTuple):
     """One object of a file."""
 
     data: Object
     where: str
     """``job.yaml:12``: the file as it was named, and the line where the object begins."""
+    together: frozenset[Named] = frozenset()
+    """The objects with a name that were read in the same call, those in Lists too."""
 
     @property
     def kind(self) -> str:
@@ -58,11 +73,29 @@ class Document(NamedTuple):
         return f"{self.kind.lower()}/{name}" if name else self.kind.lower()
 
 
+def group(data: Object) -> str:
+    """The API group of an object; empty for the core one."""
+    return str(data["apiVersion"].rpartition("/")[0])
+
+
+def is_list(data: Object) -> bool:
+    """Whether the object stands for several: a ``List``, a ``JobList``."""
+    return data["kind"].endswith("List") and isinstance(data.get("items"), list)
+
+
+def is_object(data: Any) -> bool:
+    """Whether it is a Kubernetes object, as far as it can be told."""
+    return isinstance(data, dict) and all(
+        data.get(key) and isinstance(data[key], str) for key in ("apiVersion", "kind")
+    )
+
+
 def read(paths: Sequence[str], stdin: bytes = b"") -> list[Document]:
     """The objects in ``paths``: files, folders (their YAML and JSON files, by name) and ``-``.
 
-    ``stdin`` is what ``-`` stands for. Raises ManifestError when a file cannot be read, when
-    something is no Kubernetes object, or when there is none at all.
+    Each knows what it was read together with. ``stdin`` is what ``-`` stands for. Raises
+    ManifestError when a file cannot be read, when something is no Kubernetes object, or when there
+    is none at all.
     """
     found: list[Document] = []
     for path in paths:
@@ -76,7 +109,20 @@ def read(paths: Sequence[str], stdin: bytes = b"") -> list[Document]:
             found += _parse_file(path)
     if not found:
         raise ManifestError(f"there is no Kubernetes object in {', '.join(paths)}")
-    return found
+    together = frozenset(name for document in found for name in _names(document.data))
+    return [document._replace(together=together) for document in found]
+
+
+def _names(data: Any) -> Iterator[Named]:
+    if not is_object(data):
+        return
+    if is_list(data):
+        for item in data["items"]:
+            yield from _names(item)
+    metadata = data.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
+    if isinstance(name, str):
+        yield Named(group(data), data["kind"], name)
 
 
 def _parse_file(path: str) -> list[Document]:

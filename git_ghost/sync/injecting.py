@@ -58,6 +58,8 @@ class Outcome(NamedTuple):
     name: str
     templates: int
     known: bool
+    pods_from: str = ""
+    """The object given together with it whose pod templates it uses: ``trainingruntime/torch``."""
 
 
 @dataclass(frozen=True)
@@ -114,8 +116,9 @@ def uninject(files: Sequence[str], *, stdin: bytes = b"") -> Injected:
 def _outcomes(documents: Sequence[Document]) -> Iterator[Outcome]:
     for document in documents:
         for each in manifest.items(document):
-            found = len(manifest.pod_templates(each))
-            yield Outcome(each.where, each.name, found, manifest.is_known(each.data))
+            found, there = len(manifest.pod_templates(each)), manifest.pods_from(each)
+            known = manifest.is_known(each.data)
+            yield Outcome(each.where, each.name, found, known, there.shown if there else "")
 
 
 def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
