@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from git_ghost.cluster.kubeconfig_files import Chosen, Files
 from git_ghost.errors import GhostError, RemoteError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def load(access: Access, configuration: Any) -> Found:
     check(access)
     paths = _paths(access)
     if there := _there(paths):
-        return _load_files(os.pathsep.join(there), access, configuration)
+        return _load_files(there, access, configuration)
     return _load_account(access, configuration, paths)
 
 
@@ -71,53 +72,42 @@ def _nothing_configured(paths: str) -> GhostError:
     )
 
 
-def _load_files(paths: str, access: Access, configuration: Any) -> Found:
+def _load_files(paths: list[str], access: Access, configuration: Any) -> Found:
     from kubernetes.config.config_exception import ConfigException
-    from kubernetes.config.kube_config import KubeConfigLoader, KubeConfigMerger
+    from kubernetes.config.kube_config import KubeConfigLoader
 
+    files = Files(paths)
+    chosen = files.choose(access.context)
     try:
-        merger = KubeConfigMerger(paths)  # type: ignore[no-untyped-call]
         with _complaints() as said:
             loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
-                config_dict=_with_context(merger.config, access.context, paths),
-                active_context=access.context or None,
-                config_base_path=None,
-                config_persister=merger.save_changes,  # OpenID Connect's tokens are renewed
+                config_dict=_alone(chosen),
+                config_persister=files.save,
             )
             loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
-    except ConfigException as e:
-        raise GhostError(f"the kubeconfig {paths} cannot be used: {e}") from e
     except (GhostError, OSError):
         raise
-    except Exception as e:  # a file that is no YAML, or YAML of another shape
+    except Exception as e:  # ConfigException, or what it takes for granted is not there
         what = str(e).partition("\n")[0] or type(e).__name__
-        raise GhostError(f"the kubeconfig {paths} cannot be read: {what}") from e
+        how = "used" if isinstance(e, ConfigException) else "read"
+        raise GhostError(f"the kubeconfig {os.pathsep.join(paths)} cannot be {how}: {what}") from e
     if said and not (configuration.api_key or configuration.cert_file):
         raise RemoteError(
             f"the kubeconfig's credential plugin failed: {said[-1]}",
             "Log in again with it, and try `kubectl auth whoami`.",
         )
-    entry = loader.current_context
-    own = str((entry.get("context") or {}).get("namespace") or "")
-    return Found(access.namespace or own or "default", str(entry.get("name", "")))
+    return Found(access.namespace or chosen.namespace or "default", chosen.name)
 
 
-def _with_context(config: Any, context: str, paths: str) -> Any:
-    """``config`` when it has the context that is wanted; else an error that lists those it has."""
-    if config is None:
-        raise GhostError(f"the kubeconfig {paths} is empty")
-    contexts = [str(node["name"]) for node in config.safe_get("contexts") or () if "name" in node]
-    wanted = context or str(config.safe_get("current-context") or "")
-    if wanted in contexts:
-        return config
-    listed = f"It has: {', '.join(sorted(contexts))}." if contexts else "It has none."
-    if context:
-        raise UsageError(f"there is no context {context} in the kubeconfig {paths}", listed)
-    what = f"names a context that it does not have: {wanted}" if wanted else "has no context chosen"
-    raise GhostError(
-        f"the kubeconfig {paths} {what}",
-        f"{listed} Choose one with --context, or `kubectl config use-context NAME`.",
-    )
+def _alone(chosen: Chosen) -> dict[str, Any]:
+    """A kubeconfig with nothing else in it."""
+    name = chosen.name
+    return {
+        "current-context": name,
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "clusters": [{"name": name, "cluster": chosen.cluster}],
+        "users": [{"name": name, "user": chosen.user}],
+    }
 
 
 def _load_account(access: Access, configuration: Any, paths: str) -> Found:
