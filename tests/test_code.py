@@ -67,6 +67,22 @@ def test_the_code_of_two_runs_is_compared(scene: Scene) -> None:
     assert scene.ghost("code", "job/one", "--diff", "job/one").ok() == ""
 
 
+def test_a_branch_with_a_slash_in_its_name_is_compared(scene: Scene) -> None:
+    ran(scene, "one")
+    for name in ("feature/x", "job/one"):
+        scene.lab.sandbox.git("branch", name, cwd=scene.lab.laptop)
+    patch = scene.ghost("code", "job/one", "--diff", "HEAD").ok()
+    assert "-edited" in patch
+    for rev in ("feature/x", "heads/feature/x", "feature/x^{commit}"):
+        assert scene.ghost("code", "job/one", "--diff", rev).ok() == patch
+    # What is a kind stays one, and so does what is no revision.
+    assert scene.ghost("code", "job/one", "--diff", "job/one").ok() == ""
+    assert (
+        "cannot find feature: the cluster has no such kind"
+        in scene.ghost("code", "job/one", "--diff", "feature/y").err
+    )
+
+
 def test_the_code_of_a_run_is_rebuilt_without_a_repository(scene: Scene, tmp_path: Path) -> None:
     ran(scene, "train")
     wanted = scene.lab.disk_state()

@@ -80,9 +80,10 @@ def _print_difference(found: Coded, other: str, cluster: Any) -> None:
     from git_ghost.cli.diff import page
     from git_ghost.sync import coding
 
-    against = coding.code(other, access=cluster) if coding.is_object(other) else other
     on_terminal = sys.stdout.isatty()
     with calling() as options:
+        is_object = coding.is_object(other, options)
+        against = coding.code(other, access=cluster) if is_object else other
         color = on_terminal and has_color(sys.stdout)
         patch = coding.compare(found, against, options, color=color)
     if on_terminal:

@@ -87,15 +87,27 @@ def code(word: str, *, access: Access = _ACCESS) -> Coded:
     )
 
 
-def is_object(word: str) -> bool:
-    """Whether ``word`` names an object of a cluster rather than a commit or a ghost."""
+def is_object(word: str, options: Options = Options()) -> bool:
+    """Whether ``word`` names an object of a cluster rather than a commit or a ghost.
+
+    A branch may be called ``feature/x``: what is no kind we know is an object when it is none here.
+    """
+    if not _has_form_of_object(word):
+        return False
+    if known_by_name(word.partition("/")[0]) is not None:
+        return True
+    repository = context_anywhere(options).repository
+    return repository is None or repository.commit(word) is None
+
+
+def _has_form_of_object(word: str) -> bool:
     kind, slash, name = word.partition("/")
     return bool(slash and kind and name) and "/" not in name
 
 
 def split_object(word: str) -> tuple[str, str]:
     """Type and name of ``TYPE/NAME``; UsageError for anything else."""
-    if not is_object(word):
+    if not _has_form_of_object(word):
         raise UsageError(
             f"'{word}' names no object", "Give its type and its name: job/train-x7k2, pod/train-0."
         )
