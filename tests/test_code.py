@@ -143,6 +143,20 @@ def test_a_workflow_and_its_pods_tell_it(scene: Scene) -> None:
     assert scene.ghost("code", f"pod/{name}").ok() == tree
 
 
+def test_a_train_job_tells_it_by_the_pods_of_its_job_set(scene: Scene) -> None:
+    spec = {"runtimeRef": {"name": "torch"}}
+    kind = {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob"}
+    try:
+        scene.cluster.create({**kind, "metadata": {"name": "train"}, "spec": spec})
+    except Exception as error:
+        pytest.skip(f"no Kubeflow Trainer: {error}")
+    body = pod("train-node-0-0-x", "true")
+    body["metadata"]["labels"] = {"jobset.sigs.k8s.io/jobset-name": "train"}
+    body["metadata"]["annotations"] = {"git-ghost.io/hash": "a" * 40}
+    scene.cluster.create(body)
+    assert scene.ghost("code", "trainjob/train").ok() == "a" * 40
+
+
 def relabel(scene: Scene, kind: str, name: str, hash: str, **template: str) -> None:
     """Create an object of that kind with two ghosts: its own, and that of its pod template."""
     noted = {"git-ghost.io/hash": hash, "git-ghost.io/base": hash, "git-ghost.io/repository": "r"}

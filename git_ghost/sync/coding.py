@@ -23,6 +23,7 @@ _NAMES: Mapping[str, tuple[str, ...]] = {
     "batch": ("batch.kubernetes.io/job-name", "job-name"),
     "argoproj.io": ("workflows.argoproj.io/workflow",),
     "kubeflow.org": ("training.kubeflow.org/job-name",),
+    "trainer.kubeflow.org": ("jobset.sigs.k8s.io/jobset-name",),
     "ray.io": ("ray.io/cluster", "ray.io/originated-from-cr-name"),
     "batch.volcano.sh": ("volcano.sh/job-name",),
     "jobset.x-k8s.io": ("jobset.sigs.k8s.io/jobset-name",),
