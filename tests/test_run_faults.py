@@ -63,6 +63,15 @@ def test_a_log_that_breaks_off_is_read_on_where_it_broke(
     assert ran.out.decode() == LINES
 
 
+def test_a_node_that_does_not_know_its_pods_yet_is_asked_again(
+    scene: Scene, cluster: Cluster
+) -> None:
+    cluster.faults.refuse(404, 3, "log", "pods")  # as the API server says it for the node
+    ran = scene.run(job("train-", SLOWLY))
+    ran.fails(3)
+    assert ran.out.decode() == LINES
+
+
 def test_bytes_that_are_no_text_survive_a_break(scene: Scene, cluster: Cluster) -> None:
     cluster.faults.log_bytes, cluster.faults.log_drops = 50, 2
     ran = scene.run(job("train-", r"printf 'a\n\377\376\n\000\nb\nno end'"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
+
 from tests.support.cluster import Cluster
 from tests.support.manifests import FOREVER, config_map, job
 from tests.support.scene import Scene
@@ -81,3 +84,15 @@ def test_before_anything_was_created_leaves_nothing(scene: Scene, cluster: Clust
     cluster.faults.delay = 0
     assert "Traceback" not in result.fails(130)
     assert "git-ghost.io/run=" in result.err or cluster.objects("jobs") == []
+
+
+def test_when_nobody_reads_its_output_any_more_the_job_is_left_alone(
+    scene: Scene, cluster: Cluster
+) -> None:
+    script = "while sleep 0.1; do echo line; done"
+    call = [sys.executable, "-m", "git_ghost", "run", "--rm", "--init-image", scene.init_image]
+    piped = shlex.join([*call, "-f", str(scene.file(job("train-", script)))]) + " | head -n 1"
+    done = scene.lab.sandbox.run("sh", "-c", piped, cwd=scene.lab.laptop, env=scene.env())
+    assert done.ok() == "line"
+    assert "goes on" in done.err
+    assert cluster.only("jobs")["status"]["active"] == 1

@@ -169,6 +169,17 @@ def test_a_right_that_is_missing_to_follow_leaves_the_job_and_says_so(
     assert name in ran.err
 
 
+@pytest.mark.parametrize("verb", ["list", "watch"])
+def test_what_cannot_be_followed_was_created_nevertheless_and_stays(
+    scene: Scene, cluster: Cluster, verb: str
+) -> None:
+    cluster.faults.forbidden = {(verb, "pods")}
+    said = scene.run(job("train-", "true"), "--rm").fails(125)
+    name = cluster.only("jobs")["metadata"]["name"]
+    assert f"job.batch/{name} could not be followed to its end; exit code 125" in said
+    assert f"kubectl delete job.batch/{name}" in said
+
+
 def test_a_quota_that_is_used_up_is_told(scene: Scene, cluster: Cluster) -> None:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}}
     cluster.create({**quota, "spec": {"hard": {"count/jobs.batch": "0"}}})

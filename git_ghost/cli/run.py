@@ -63,7 +63,12 @@ if TYPE_CHECKING:
     help="Print what was created [default: the name with --detach, YAML in a dry run].",
 )  # fmt: skip
 @click.option("-d", "--detach", is_flag=True, help="Do not follow what was created.")
-@click.option("--rm", "remove", is_flag=True, help="Delete what was created, once it has ended.")
+@click.option(
+    "--rm",
+    "remove",
+    is_flag=True,
+    help="Delete what was created, once it has ended or a time-out is over.",
+)
 @click.option(
     "--delete-on-interrupt", is_flag=True, help="On ^C, delete what was created, not only detach."
 )
@@ -216,9 +221,15 @@ class _Printer:
         elif self._output:
             from git_ghost.manifest import dump
 
-            text = dump([data for _, data in objects], self._output)
+            text = dump([_as_kubectl_prints(data) for _, data in objects], self._output)
             sys.stdout.buffer.write(text.encode())  # YAML is UTF-8 everywhere
         sys.stdout.flush()
+
+
+def _as_kubectl_prints(data: dict[str, Any]) -> dict[str, Any]:
+    """Without the server's notes on who set which field."""
+    metadata = {key: v for key, v in data["metadata"].items() if key != "managedFields"}
+    return {**data, "metadata": metadata}
 
 
 def _client_name(data: dict[str, Any]) -> str:

@@ -40,7 +40,7 @@ watch may lag behind a listing."""
 
 _TOLD_ELSEWHERE = frozenset(
     "FailedScheduling Failed BackOff Unhealthy InspectFailed BackoffLimitExceeded"
-    " DeadlineExceeded Evicted FailedPreStopHook".split()
+    " DeadlineExceeded Evicted FailedPreStopHook ErrImageNeverPull".split()
 )
 """Reasons of warnings that a pod's or a Job's own status tells as well."""
 
@@ -66,6 +66,8 @@ class Outcome(NamedTuple):
     """What the exit code comes from."""
     gone: bool = False
     """Whether somebody deleted it."""
+    lost: bool = False
+    """Whether it goes on, as far as we know: it could not be followed any longer."""
 
 
 class _Message(NamedTuple):
@@ -233,7 +235,9 @@ class Follower:
             self._live.discard(key)
             if self._queued:
                 waiting, name = self._queued.popleft()
-                self._found(waiting, next(s for s in pods.states(waiting.data) if s.name == name))
+                for state in pods.states(waiting.data):
+                    if state.name == name:
+                        self._found(waiting, state)
 
     # --- messages --------------------------------------------------------------------------------
 
@@ -290,6 +294,8 @@ class Follower:
             self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted", gone=True))
             return
         self._latest[uid] = data
+        if refused := workloads.refused(data):
+            self._warn_once(self._workloads[uid].shown, refused)
 
     def _tell_lost(self, error: GhostError) -> None:
         if not self._lost:
@@ -322,10 +328,15 @@ class Follower:
             reason = str(warning.get("reason") or "")
             said = str(warning.get("message") or warning.get("note") or "").rstrip(".")
             said = said.partition(" is forbidden: ")[2] or said
-            key = (where, "".join(c for c in said if not c.isdigit()))
-            if reason not in _TOLD_ELSEWHERE and key not in self._warned:
-                self._warned.add(key)
-                self._listen(events.Trouble(where, f"{reason}: {said}"))
+            if reason not in _TOLD_ELSEWHERE and "failed to sync" not in said:  # it passes
+                self._warn_once(where, f"{reason}: {said}")
+
+    def _warn_once(self, where: str, text: str) -> None:
+        """Tell what was not told before, but for its numbers."""
+        key = (where, "".join(c for c in text if not c.isdigit()))
+        if key not in self._warned:
+            self._warned.add(key)
+            self._listen(events.Trouble(where, text))
 
     # --- time ------------------------------------------------------------------------------------
 

@@ -273,14 +273,30 @@ class Log:
 
     def _read_rest_of_previous(self) -> None:
         """Deliver what is left of the run before this one."""
-        self._followed = self._restarts
-        with contextlib.suppress(Refused):  # it is not kept
-            self._read(("previous", "true"))
+        before, self._followed = self._followed, self._restarts
+        try:
+            with contextlib.suppress(Refused):  # it is not kept
+                self._read(("previous", "true"))
+        except Unreachable:
+            self._followed = before
+            raise
         self._finish()
         self._position.begin_anew()
 
     def _read(self, which: tuple[str, str]) -> None:
-        """Deliver what one request gives."""
+        """Deliver what one request gives.
+
+        A node's kubelet that was started a moment ago does not know its pods yet. It says 404 too,
+        but not in the API server's words for a pod that is gone.
+        """
+        try:
+            self._read_once(which)
+        except Refused as e:
+            if e.status == 404 and e.reason == "NoKind":
+                raise Unreachable(f"{self._doing}: its node does not know the pod yet") from e
+            raise
+
+    def _read_once(self, which: tuple[str, str]) -> None:
         position = self._position
         position.resume()
         query = [("container", self._container), ("timestamps", "true"), which]

@@ -68,6 +68,11 @@ class State(NamedTuple):
     """Whether it is an init container that runs beside the others, and is stopped after them."""
 
     @property
+    def could_not_start(self) -> bool:
+        """Whether its command could not be run."""
+        return self.reason in ("StartError", "ContainerCannotRun")
+
+    @property
     def has_started(self) -> bool:
         """Whether there is or was something running that may have a log."""
         return self.phase != "waiting" or self.previous is not None
@@ -232,9 +237,10 @@ def problems(pod: Mapping[str, Any]) -> Iterator[Problem]:
         text = str(scheduled.get("message") or "no node fits").partition(" preemption: ")[0]
         text = text.rstrip(".")
         yield Problem(f"unschedulable {_without_counts(text)}", f"no node can take it yet: {text}")
-    named = images(pod)
+    named, working = images(pod), containers(pod)
     for state in states(pod):
-        yield from _container_problems(state, named.get(state.name) or state.image)
+        helps = state.name not in working
+        yield from _container_problems(state, named.get(state.name) or state.image, helps)
     reason = str(status.get("reason") or "")
     if phase_of(pod) == "Failed" and reason:
         said = str(status.get("message") or "").rstrip(". ")
@@ -256,7 +262,7 @@ def _without_counts(text: str) -> str:
     return "".join(c for c in text if not c.isdigit())
 
 
-def _container_problems(state: State, image: str) -> Iterator[Problem]:
+def _container_problems(state: State, image: str, helps: bool) -> Iterator[Problem]:
     name, said = f"container {state.name}", f": {state.message}" if state.message else ""
     if state.phase == "waiting":
         if state.reason in _PULLING:
@@ -280,6 +286,8 @@ def _container_problems(state: State, image: str) -> Iterator[Problem]:
                 text += ": it was killed, as it needed more memory than its limit (OOMKilled)"
             elif state.reason not in ("Error", ""):
                 text += f" ({state.reason}){said}"
+            elif helps:  # its log, which would tell, is not shown
+                text += said
             yield Problem(f"ended {state.name} {state.restarts}", text)
 
 

@@ -147,7 +147,11 @@ class Tracker:
         if main and state.has_started:
             self.started = True
             node = str((pod.data.get("spec") or {}).get("nodeName") or "")
-            if chosen and pod.once(f"started {state.name} {state.restarts}"):
+            if (
+                chosen
+                and not state.could_not_start
+                and pod.once(f"started {state.name} {state.restarts}")
+            ):
                 self._listen(events.Started(pod.name, state.name, node))
         if main:
             self._note_failures(pod, state, chosen)

@@ -123,6 +123,15 @@ def _words(found: Mapping[str, Any]) -> str:
     return both.strip()
 
 
+def refused(data: Mapping[str, Any]) -> str:
+    """Why a Deployment or ReplicaSet gets no pods, in the words of its controller."""
+    found = condition(data, "ReplicaFailure") or {}
+    if found.get("status") != "True":
+        return ""
+    said = str(found.get("message") or "").rstrip(".")
+    return f"{found.get('reason')}: {said.partition(' is forbidden: ')[2] or said}"
+
+
 def queued(data: Mapping[str, Any]) -> str:
     """Why the workload is held back before it starts (Kueue suspends it); empty when it is not."""
     spec = data.get("spec") or {}

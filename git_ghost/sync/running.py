@@ -12,7 +12,7 @@ from git_ghost import manifest
 from git_ghost.cluster import create, events, kubeconfig, workloads
 from git_ghost.cluster.client import Access, Client, connect, require_kubernetes
 from git_ghost.cluster.create import Created, Planned
-from git_ghost.cluster.follow import Follower, Limits, Outcome
+from git_ghost.cluster.follow import NO_CODE, Follower, Limits, Outcome
 from git_ghost.cluster.tracking import Choice
 from git_ghost.config import is_local
 from git_ghost.errors import GhostError, UsageError
@@ -69,7 +69,7 @@ class Manner(NamedTuple):
     detach: bool = False
     """Do not follow."""
     remove: bool = False
-    """Delete what was created when it has ended, however it ended."""
+    """Delete what was created when it has ended or a limit is over, not when it is left alone."""
     delete_on_interrupt: bool = False
     limits: Limits = Limits(start=START_SECONDS)
     logs: Choice = Choice()
@@ -113,6 +113,8 @@ class Progress:
     creating: bool = False
     created: list[Created] = field(default_factory=list)
     deleted: bool = False
+    lost: bool = False
+    """Whether it could not be followed to its end."""
     left: tuple[Notice, ...] = ()
     """What could not be deleted at the end, and why."""
 
@@ -298,9 +300,19 @@ def _run(
         if dry or manner.detach or not followed:
             return ran
         follower = Follower(client, followed, so_far.run, manner.logs, manner.limits, listen)
-        outcome = follower.follow()
+        outcome = _follow(follower, created[-1], listen)
+        so_far.lost = outcome.lost
         listen(events.Ended(ran.names[-1], outcome.code, outcome.text))
     return _ended(ran, outcome, so_far)
+
+
+def _follow(follower: Follower, one: Created, listen: Listener) -> Outcome:
+    """To the end; what cannot be followed any longer goes on, and is no failure to create it."""
+    try:
+        return follower.follow()
+    except GhostError as e:
+        listen(events.Trouble(one.shown, e.message, b"", e.hint))
+        return Outcome(NO_CODE, f"{one.shown} could not be followed to its end", lost=True)
 
 
 def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
@@ -324,14 +336,15 @@ def _cleaning_up(
 ) -> Iterator[None]:
     """Delete what was created, at the end or when somebody interrupts, if that is wanted.
 
-    At a regular end what cannot be deleted is no error: the exit code is the job's.
+    Whatever stops us from following it is like an interrupt: what runs is left alone. At a regular
+    end what cannot be deleted is no error: the exit code is the job's.
     """
     interrupted, ended = True, False
     try:
         yield
-        interrupted, ended = False, True
+        interrupted, ended = so_far.lost, True
     except Exception:
-        interrupted = False
+        interrupted = not so_far.creating
         raise
     finally:
         if manner.dry_run == "none" and (

@@ -38,6 +38,8 @@ class Seen(NamedTuple):
     query: dict[str, str]
     body: Object | None
     agent: str
+    acting: tuple[tuple[str, str], ...] = ()
+    """The headers that say whose rights it asks to have (`Impersonate-…`)."""
 
 
 class ApiServer:
@@ -227,8 +229,10 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self, parts: list[str], verb: str, resource: str, query: dict[str, str], body: Object | None
     ) -> None:
         agent = self.headers.get("User-Agent", "")
+        acting = tuple(h for h in self.headers.items() if h[0].lower().startswith("impersonate-"))
         path = "/" + "/".join(parts)
-        self.owner.seen.append(Seen(self.command, path, verb, resource, query, body, agent))
+        seen = Seen(self.command, path, verb, resource, query, body, agent, acting)
+        self.owner.seen.append(seen)
         self._wait()
 
     def _fail_on_request(self, verb: str, target: Target) -> None:
@@ -237,6 +241,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if refusal is None:
             return
         words = {
+            404: ("NotFound", "the server could not find the requested resource"),
             410: ("Expired", "The resourceVersion for the provided watch is too old."),
             429: ("TooManyRequests", "too many requests, please try again later"),
             503: ("ServiceUnavailable", "the server is currently unable to handle the request"),
