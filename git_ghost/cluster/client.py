@@ -246,6 +246,7 @@ def connect(access: Access) -> Client:
     from kubernetes.dynamic import DynamicClient
 
     from git_ghost.cluster import kubeconfig
+    from git_ghost.cluster.identity import Signed
 
     configuration = Configuration()
     configuration.retries = False  # what is worth trying again is tried again here
@@ -257,6 +258,8 @@ def connect(access: Access) -> Client:
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
     api = ApiClient(configuration)
     api.user_agent = "git-ghost"
+    rest: Any = api.rest_client
+    rest.pool_manager = Signed(rest.pool_manager, found.identity)
     client = DynamicClient(api, discoverer=_no_discovery)  # type: ignore[no-untyped-call]
     return Client(client, redact(configuration.host), found.namespace, found.context)
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from git_ghost.cluster.identity import Identity, acting_as
 from git_ghost.cluster.kubeconfig_files import Chosen, Files
 from git_ghost.errors import GhostError, RemoteError, UsageError
 
@@ -23,6 +24,7 @@ class Found(NamedTuple):
 
     namespace: str
     context: str
+    identity: Identity
 
 
 def check(access: Access) -> None:
@@ -78,6 +80,8 @@ def _load_files(paths: list[str], access: Access, configuration: Any) -> Found:
 
     files = Files(paths)
     chosen = files.choose(access.context)
+    named = os.pathsep.join(paths)
+    identity = Identity(acting_as(chosen.user, named))
     try:
         with _complaints() as said:
             loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
@@ -90,13 +94,13 @@ def _load_files(paths: list[str], access: Access, configuration: Any) -> Found:
     except Exception as e:  # ConfigException, or what it takes for granted is not there
         what = str(e).partition("\n")[0] or type(e).__name__
         how = "used" if isinstance(e, ConfigException) else "read"
-        raise GhostError(f"the kubeconfig {os.pathsep.join(paths)} cannot be {how}: {what}") from e
+        raise GhostError(f"the kubeconfig {named} cannot be {how}: {what}") from e
     if said and not (configuration.api_key or configuration.cert_file):
         raise RemoteError(
             f"the kubeconfig's credential plugin failed: {said[-1]}",
             "Log in again with it, and try `kubectl auth whoami`.",
         )
-    return Found(access.namespace or chosen.namespace or "default", chosen.name)
+    return Found(access.namespace or chosen.namespace or "default", chosen.name, identity)
 
 
 def _alone(chosen: Chosen) -> dict[str, Any]:
@@ -121,7 +125,7 @@ def _load_account(access: Access, configuration: Any, paths: str) -> Found:
     own = ""
     with contextlib.suppress(OSError), open(f"{ACCOUNT}/namespace", encoding="utf-8") as file:
         own = file.read().strip()
-    return Found(access.namespace or own or "default", "")
+    return Found(access.namespace or own or "default", "", Identity())
 
 
 @contextlib.contextmanager
