@@ -12,8 +12,35 @@ from git_ghost.manifest import ARGO, Document, PodTemplate
 
 QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+_TRAINER = "node"
+"""The container whose command a TrainJob's ``trainer`` replaces (Kubeflow Trainer's constants)."""
 
 Object = dict[str, Any]
+
+_OWN = (("metadata",),)
+_OF_PODS = (("spec", "template", "metadata"),)
+_QUEUED: Mapping[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("batch", "CronJob"): (("spec", "jobTemplate", "metadata"),),
+    ("apps", "ReplicaSet"): _OF_PODS,
+    ("", "ReplicationController"): _OF_PODS,
+    (ARGO, "Workflow"): (*_OWN, ("spec", "podMetadata")),
+    (ARGO, "CronWorkflow"): (
+        ("spec", "workflowMetadata"), ("spec", "workflowSpec", "podMetadata"),
+    ),
+    (ARGO, "WorkflowTemplate"): (("spec", "podMetadata"),),
+    (ARGO, "ClusterWorkflowTemplate"): (("spec", "podMetadata"),),
+}  # fmt: skip
+"""Where the metadata of what Kueue admits is, if that is not the object itself but what is made
+of it: https://kueue.sigs.k8s.io/docs/tasks/run."""
+_TRAIN_JOBS_WAIT = "The TrainJob that refers to it waits in a queue: give both together."
+_NOT_QUEUED: Mapping[tuple[str, str], str] = {
+    ("apps", "DaemonSet"): "Without --queue its pods start at once, one on every node.",
+    ("", "PodTemplate"): "What is made of it waits in a queue, not the template.",
+    ("batch.volcano.sh", "Job"): "Volcano's own queue is spec.queue in the manifest.",
+    ("trainer.kubeflow.org", "TrainingRuntime"): _TRAIN_JOBS_WAIT,
+    ("trainer.kubeflow.org", "ClusterTrainingRuntime"): _TRAIN_JOBS_WAIT,
+}
+"""Kinds for which a queue means nothing, and what to do instead."""
 
 
 def job(image: str, command: Sequence[str], run_as_user: int | None = None) -> Object:
@@ -87,6 +114,17 @@ def set_command(
             )
         container["command"] = list(command)
         container.pop("args", None)
+    if any(container.get("name") == _TRAINER for _, container in found):
+        for document in documents:
+            _let_the_runtime_say(document)
+
+
+def _let_the_runtime_say(document: Document) -> None:
+    """Take out the command of a TrainJob, which would win over that of its runtime."""
+    trainer = document.data["spec"].get("trainer") if document.kind == "TrainJob" else None
+    if isinstance(trainer, dict):
+        trainer.pop("command", None)
+        trainer.pop("args", None)
 
 
 def _are_a_group(found: Sequence[tuple[Document, Object]], containers: Sequence[str]) -> bool:
@@ -106,14 +144,26 @@ def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
 
 
 def set_queue(documents: Sequence[Document], queue: str) -> None:
-    """Hand what has pods to Kueue's local queue of that name."""
+    """Hand what has pods to Kueue's local queue of that name.
+
+    Raises UsageError for kinds that wait in none, unless others that do take their pods from them.
+    """
+    referred = [manifest.pods_from(document) for document in documents]
     for document in documents:
-        if not manifest.pod_templates(document):
+        if not manifest.has_pods(document):
             continue
         data = document.data
-        _put(data, ("metadata", "labels"), QUEUE_LABEL, queue)
-        if manifest.group(data) == ARGO and document.data["kind"] == "Workflow":
-            _put(data, ("spec", "podMetadata", "labels"), QUEUE_LABEL, queue)
+        key = group, kind = manifest.group(data), document.kind
+        if key not in _NOT_QUEUED:
+            for path in _QUEUED.get(key, _OWN):
+                _mapping(data, (*path, "labels"))[QUEUE_LABEL] = queue
+        elif not any(one and one.shown == document.name for one in referred):
+            whose = " of Volcano's" if group == "batch.volcano.sh" else ""
+            raise UsageError(
+                f"{document.where}: --queue is for what Kueue admits, and Kueue manages no"
+                f" {kind}{whose}",
+                _NOT_QUEUED[key],
+            )
 
 
 def set_parameters(documents: Sequence[Document], parameters: Mapping[str, str]) -> None:
@@ -149,7 +199,3 @@ def _mapping(data: Object, path: Sequence[str]) -> Object:
             data[step] = {}
         data = data[step]
     return data
-
-
-def _put(data: Object, path: Sequence[str], key: str, value: str) -> None:
-    _mapping(data, path)[key] = value

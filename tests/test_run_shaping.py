@@ -1,0 +1,116 @@
+"""What `git ghost run` changes in a manifest beside the pull: the queue, and the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from git_ghost import manifest
+from git_ghost.errors import UsageError
+from git_ghost.sync.shaping import QUEUE_LABEL, flatten, set_command, set_queue
+
+MANIFESTS = Path(__file__).parent / "manifests"
+
+
+def shaped(*names: str) -> list[manifest.Document]:
+    """The objects of samples that are read together, each by itself."""
+    return flatten(manifest.read([str(MANIFESTS / f"{name}.yaml") for name in names]))
+
+
+def labelled(value: Any, at: str = "") -> list[str]:
+    """Where the label of a queue is below ``value``."""
+    if isinstance(value, list):
+        value = dict(enumerate(value))
+    found = []
+    for key, item in value.items() if isinstance(value, dict) else ():
+        found += [at] if key == QUEUE_LABEL and item == "gpu" else labelled(item, f"{at}/{key}")
+    return found
+
+
+OWN = "/metadata/labels"
+PODS = "/spec/podMetadata/labels"
+OF_CRON = ["/spec/workflowSpec/podMetadata/labels", "/spec/workflowMetadata/labels"]
+
+
+@pytest.mark.parametrize(
+    ("name", "places"),
+    [
+        ("job", [OWN]),
+        ("pod", [OWN]),
+        ("deployment", [OWN]),
+        ("statefulset", [OWN]),
+        ("jobset", [OWN]),
+        ("pytorchjob", [OWN]),
+        ("rayjob", [OWN]),
+        ("cronjob", ["/spec/jobTemplate/metadata/labels"]),
+        ("replicaset", ["/spec/template/metadata/labels"]),
+        ("replicationcontroller", ["/spec/template/metadata/labels"]),
+        ("workflow", [OWN, PODS]),
+        ("workflowtemplate", [PODS]),
+        ("cronworkflow", OF_CRON),
+    ],
+)
+def test_the_queue_is_written_on_what_kueue_looks_at(name: str, places: list[str]) -> None:
+    [document] = shaped(name)
+    set_queue([document], "gpu")
+    assert labelled(document.data) == places
+
+
+def test_what_has_no_pods_is_in_no_queue() -> None:
+    documents = shaped("several")
+    set_queue(documents, "gpu")
+    assert {each.name: labelled(each.data) for each in documents} == {
+        "configmap/train": [], "job/train": [OWN], "pod/train": [OWN]
+    }  # fmt: skip
+
+
+def test_what_refers_to_templates_is_in_the_queue_and_a_runtime_is_not() -> None:
+    documents = shaped("trainjob", "workflow-of-template")
+    set_queue(documents, "gpu")
+    assert [(each.kind, labelled(each.data)) for each in documents] == [
+        ("TrainingRuntime", []),
+        ("TrainJob", [OWN]),
+        ("TrainJob", [OWN]),
+        ("ClusterTrainingRuntime", []),
+        ("Workflow", [OWN, PODS]),
+        ("WorkflowTemplate", [PODS]),
+        ("CronWorkflow", OF_CRON),
+        ("Workflow", [OWN, PODS]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("daemonset", "Kueue manages no DaemonSet"),
+        ("podtemplate", "Kueue manages no PodTemplate"),
+        ("volcano-job", "Kueue manages no Job of Volcano's"),
+        ("trainingruntime", "Kueue manages no TrainingRuntime"),
+    ],
+)
+def test_a_queue_for_what_waits_in_none_is_refused(name: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        set_queue(shaped("job", name), "gpu")
+    assert caught.value.message.startswith(str(MANIFESTS / name))
+    assert caught.value.hint
+
+
+def test_the_command_of_a_train_job_does_not_win_over_the_one_given() -> None:
+    documents = shaped("trainjob")[:2]
+    runtime, job = documents
+    set_command(documents, ["python", "other.py"], (), "")
+    [container] = manifest.pod_templates(runtime)[0].containers
+    assert container["command"] == ["python", "other.py"]
+    assert job.data["spec"]["trainer"] == {"numNodes": 4}
+
+
+def test_the_command_of_another_container_leaves_the_trainer_alone() -> None:
+    documents = shaped("trainjob")[:2]
+    runtime, job = documents
+    more: dict[str, Any] = {"name": "sidecar", "image": "busybox"}
+    manifest.pod_templates(runtime)[0].spec["containers"].append(more)
+    set_command(documents, ["true"], ["sidecar"], "")
+    assert more["command"] == ["true"]
+    assert job.data["spec"]["trainer"]["command"] == ["python", "train.py"]
