@@ -157,6 +157,6 @@ def any_scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]
         pytest.skip(str(error))
     with closing(real), _serving(OpenGitDaemon, tmp_path) as server:
         lab = Lab(request.getfixturevalue("sandbox"), server=server)
-        image = os.environ.get("GIT_GHOST_TEST_BUSYBOX", "busybox")
+        image = os.environ.get("GIT_GHOST_TEST_BUSYBOX", "busybox:1.36")
         with closing(Scene(lab, real, image, init_image)) as ready:
             yield ready

@@ -48,6 +48,18 @@ class RealCluster:
             said = getattr(error, "stderr", "") or error
             raise ClusterUnavailable(f"cannot make a namespace: {said}") from None
         self.wait_for(lambda: self.objects("serviceaccount"))
+        self._let_workflows_report()
+
+    def _let_workflows_report(self) -> None:
+        """Give the pods of Argo's workflows the right they need, should Argo be there."""
+        api, name = "rbac.authorization.k8s.io", "workflow"
+        rule = {"apiGroups": ["argoproj.io"], "resources": ["workflowtaskresults"]}
+        role = {"apiVersion": f"{api}/v1", "kind": "Role", "metadata": {"name": name}}
+        self.create({**role, "rules": [{**rule, "verbs": ["create", "patch"]}]})
+        account = {"kind": "ServiceAccount", "name": "default", "namespace": self.namespace}
+        reference = {"apiGroup": api, "kind": "Role", "name": name}
+        binding = {**role, "kind": "RoleBinding", "roleRef": reference, "subjects": [account]}
+        self.create(binding)
 
     def close(self) -> None:
         """Delete the namespace, with all that is in it."""
