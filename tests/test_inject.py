@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from pathlib import Path
@@ -218,6 +219,41 @@ def test_credentials_in_urls_stay_out_of_the_manifest_and_that_is_said(box: Sand
         assert secret not in done.ok() + done.err
     assert "put them into a Secret and name it with --ghost-secret" in done.err
     assert "put them into a Secret and name it with --git-secret" in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("inject", "-f", "job.yaml"), ("run", "--dry-run=client", "-f", "job.yaml")],
+    ids=["inject", "run"],
+)
+def test_credentials_in_the_url_of_the_remote_too(lab: Lab, words: tuple[str, ...]) -> None:
+    lab.sandbox.config("ghost.image", "git-ghost:1.0")
+    lab.write("job.yaml", JOB.encode())
+    git = functools.partial(lab.sandbox.git, cwd=lab.laptop)
+    git("config", "remote.origin.url", "https://ada:pa55word@git.example.com/x.git")
+    git("remote", "add", "other", "https://bob:0ther@git.example.com/y.git")
+    done = lab.sandbox.ghost(*words, "--ghost-repo", REPO, cwd=lab.laptop)
+    assert "value: https://git.example.com/x.git\n" in done.ok() + "\n"
+    for secret in ("pa55word", "ada:", "ada@", "0ther"):
+        assert secret not in done.ok() + done.err
+    assert (
+        "warning: the credentials in the URL of https://git.example.com/x.git do not go into a"
+        " manifest: put them into a Secret and name it with --git-secret\n"
+    ) in done.err
+    assert done.err.count("do not go into a manifest") == 1
+    # insteadOf may bring them as well.
+    git("config", "remote.origin.url", "ours:x.git")
+    git("config", "url.https://t0ken@git.example.com/.insteadOf", "ours:")
+    done = lab.sandbox.ghost(*words, "--ghost-repo", REPO, cwd=lab.laptop)
+    assert "name it with --git-secret\n" in done.err
+    assert "t0ken" not in done.ok() + done.err
+    # With a source of its own the remote does not matter; nor does it for a hash from elsewhere.
+    done = lab.sandbox.ghost(*words, "--ghost-repo", REPO, "--source=https://h/x", cwd=lab.laptop)
+    assert "do not go into a manifest" not in done.err
+    if words[0] == "inject":
+        done = lab.sandbox.ghost(*words, HASH, "--ghost-repo", REPO, cwd=lab.laptop)
+        assert done.code == 0
+        assert "do not go into a manifest" not in done.err
 
 
 def test_an_expression_without_a_value_is_no_code() -> None:

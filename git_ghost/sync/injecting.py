@@ -12,7 +12,8 @@ from git_ghost.config import GitConfig
 from git_ghost.errors import NoRepository, UsageError
 from git_ghost.manifest import Document, ManifestError, Step
 from git_ghost.model import Notice, redact
-from git_ghost.sync.context import Context, Options, context_anywhere
+from git_ghost.sync.context import Context, Options, context_anywhere, own_source
+from git_ghost.worktree.base import remote_url
 
 
 class Choices(NamedTuple):
@@ -96,7 +97,11 @@ def inject(
     step = step_for(context.config, choices, target)
     objects = tuple(manifest.inject(document, step) for document in documents)
     outcomes = tuple(_outcomes(documents))
-    notices = [*_unknown(outcomes, strict=strict), *without_pull(documents), *left_out(context)]
+    notices = [
+        *_unknown(outcomes, strict=strict),
+        *without_pull(documents),
+        *left_out(context, target.source),
+    ]
     if not any(outcome.templates for outcome in outcomes):
         notices.append(Notice("nothing was added: there is no pod template in what was given"))
     return Injected(objects, outcomes, tuple(notices), target.hash)
@@ -168,17 +173,32 @@ def of_working_tree(context: Context) -> Target:
     return Target(pushed.hash, base, settings.repo, source, settings.prefix)
 
 
-def left_out(context: Context) -> Iterator[Notice]:
-    """Notices of credentials in URLs, which never go into a manifest."""
+def left_out(context: Context, source: str | None = None) -> Iterator[Notice]:
+    """Notices of credentials in URLs, which never go into a manifest.
+
+    ``source`` is the source the manifest names; None: it is this repository's own.
+    """
+    settings = context.settings
     for url, option in (
-        (context.settings.repo, "--ghost-secret"),
-        (context.settings.source, "--git-secret"),
+        (settings.repo, "--ghost-secret"),
+        (settings.source or _remote_url(context, source), "--git-secret"),
     ):
         if redact(url) != url:
             yield Notice(
                 f"the credentials in the URL of {redact(url)} do not go into a manifest:"
                 f" put them into a Secret and name it with {option}"
             )
+
+
+def _remote_url(context: Context, source: str | None) -> str:
+    """The URL of the remote that ``source`` is, with its credentials; empty without one."""
+    repository = context.repository
+    if repository is None:
+        return ""
+    names = [own_source(context)] if source is None else repository.config.remotes()
+    urls = [remote_url(repository, name) for name in names if name]
+    with_more = (url for url in urls if redact(url) != url and source in (None, redact(url)))
+    return next(with_more, "")
 
 
 def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
