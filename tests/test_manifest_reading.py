@@ -127,6 +127,18 @@ def test_what_cannot_be_read_is_refused_with_file_and_line(text: str, said: str)
     assert refused(text).startswith(said)
 
 
+@pytest.mark.parametrize("line", ["---\n", "---\r\n", "--- # the next\n"])
+def test_every_document_may_begin_with_a_byte_order_mark(line: str) -> None:
+    mark, text = "\ufeff", HEAD + "data: {a: b}\n"
+    found = manifest.parse((mark + text + line + mark + text).encode(), "job.yaml")
+    assert [(each.data, each.where) for each in found] == [
+        (found[0].data, "job.yaml:1"),
+        (found[0].data, "job.yaml:5"),
+    ]
+    inside = manifest.parse((text + f"kept: a{mark}b\n").encode(), "job.yaml")
+    assert inside[0].data["kept"] == f"a{mark}b"
+
+
 def test_bytes_that_are_no_text_are_refused_with_their_line() -> None:
     assert refused(b"a: 1\nb: \xff\n") == "job.yaml:2: this is no UTF-8 text"
 

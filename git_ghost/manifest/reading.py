@@ -134,6 +134,10 @@ def _parse_file(path: str) -> list[Document]:
     return parse(content, path)
 
 
+_MARK = re.compile(r"^(---.*\n)\ufeff", re.MULTILINE)
+"""A byte order mark in front of a document that is not the first one."""
+
+
 def parse(content: bytes, where: str) -> list[Document]:
     """The objects in ``content``; ``where`` is its name in messages. Raises ManifestError."""
     try:
@@ -141,6 +145,7 @@ def parse(content: bytes, where: str) -> list[Document]:
     except UnicodeDecodeError as e:
         line = content.count(b"\n", 0, e.start) + 1
         raise ManifestError(f"{where}:{line}: this is no UTF-8 text") from e
+    text = _MARK.sub(r"\1", text)
     if text.lstrip()[:1] == "{" and (found := _parse_json(text, where)) is not None:
         return found
     return list(_parse_yaml(text, where))
