@@ -20,12 +20,12 @@ from git_ghost.manifest.reading import (
     parse,
     read,
 )
-from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step, checked
+from git_ghost.manifest.step import NAME, NOTE, PREFIX, Step
 from git_ghost.manifest.writing import FORMATS, dump
 
 __all__ = [
     "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
-    "checked", "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
+    "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
     "parse", "pod_templates", "pods_from", "read", "remove", "templates_elsewhere",
 ]  # fmt: skip

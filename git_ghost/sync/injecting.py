@@ -202,7 +202,10 @@ def _remote_url(context: Context, source: str | None) -> str:
 
 
 def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
-    """The pull step, by the user's choices and git config; UsageError for impossible ones."""
+    """The pull step, by the user's choices and git config; UsageError for what cannot be read.
+
+    Whether it is possible is found out when it is added to something.
+    """
 
     def one(given: str | None, name: str, default: str = "") -> str:
         return given if given is not None else config.get(f"ghost.{name}", default)
@@ -210,7 +213,7 @@ def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
     def several(given: Sequence[str], name: str) -> Sequence[str]:
         return given or config.values.get(f"ghost.{name}", ())
 
-    step = Step(
+    return Step(
         hash=target.hash,
         base=target.base,
         repo=target.repo,
@@ -226,7 +229,6 @@ def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
         labels=_pairs(several(choices.labels, "label"), "label"),
         annotations=_pairs(several(choices.annotations, "annotation"), "annotation"),
     )
-    return manifest.checked(step)
 
 
 def _user(text: str) -> int | None:
