@@ -87,6 +87,14 @@ def test_a_call_that_makes_no_sense_is_refused_before_the_push(
     assert nothing_was_made(scene, cluster)
 
 
+def test_two_namespaces_are_refused_before_the_push(scene: Scene, cluster: Cluster) -> None:
+    elsewhere = job("train-", "true")
+    elsewhere["metadata"]["namespace"] = "elsewhere"
+    said = scene.run(elsewhere, "-n", "team").fails(2)
+    assert "job.batch/train- belongs to namespace elsewhere, but -n says team" in said
+    assert nothing_was_made(scene, cluster)
+
+
 def test_what_push_refuses_is_refused_in_the_same_words(scene: Scene, cluster: Cluster) -> None:
     nested = scene.lab.laptop / "nested"
     scene.lab.sandbox.git("init", "--quiet", "--", nested)

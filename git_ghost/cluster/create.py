@@ -101,7 +101,7 @@ def plan(
         own = str(metadata.get("namespace") or "")
         if namespace and own and own != namespace and resource.namespaced:
             raise UsageError(
-                f"{resource.shown(metadata.get('name') or '')} belongs to namespace {own}, but"
+                f"{resource.shown(metadata.get('name') or metadata['generateName'])} belongs to namespace {own}, but"
                 f" -n says {namespace}",
                 "Leave one of them out.",
             )
