@@ -7,12 +7,15 @@ import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_ghost.cluster.answers import Answer, explain, explain_connection
 from git_ghost.cluster.kinds import Resource, known, split_api_version
 from git_ghost.errors import GhostError, RemoteError
 from git_ghost.model import redact
+
+if TYPE_CHECKING:
+    from git_ghost.cluster.identity import Identity
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -47,8 +50,11 @@ class Client:
     Made by :func:`connect`. May be used by several threads at once.
     """
 
-    def __init__(self, dynamic: Any, server: str, namespace: str, context: str) -> None:
+    def __init__(
+        self, dynamic: Any, identity: Identity, server: str, namespace: str, context: str
+    ) -> None:
         self._dynamic = dynamic
+        self._identity = identity
         self.server = server
         """The server's URL, for people."""
         self.namespace = namespace
@@ -108,7 +114,9 @@ class Client:
     ) -> Iterator[Any]:
         from kubernetes.client.exceptions import ApiException
 
-        for again in range(tries, -1, -1):
+        renewed = False
+        while True:
+            asking = self._identity.asking()
             try:
                 with _explained(doing, self.server):
                     response = self._dynamic.request(
@@ -120,8 +128,12 @@ class Client:
             except ApiException as e:
                 if not e.status:
                     raise explain_connection(Exception(e.reason), doing, self.server) from e
+                if e.status == 401 and not renewed and self._identity.renew(asking):
+                    renewed = True
+                    continue
                 wait = _busy(e.status, e.headers)
-                if again and wait is not None:
+                if tries and wait is not None:
+                    tries -= 1
                     time.sleep(wait)
                     continue
                 answer = Answer.parse(e.status, e.body, e.reason or "")
@@ -247,6 +259,7 @@ def connect(access: Access) -> Client:
 
     from git_ghost.cluster import kubeconfig
     from git_ghost.cluster.identity import Signed
+    from git_ghost.cluster.plugin import Credentials
 
     configuration = Configuration()
     configuration.retries = False  # what is worth trying again is tried again here
@@ -259,9 +272,15 @@ def connect(access: Access) -> Client:
     api = ApiClient(configuration)
     api.user_agent = "git-ghost"
     rest: Any = api.rest_client
-    rest.pool_manager = Signed(rest.pool_manager, found.identity)
+
+    def pool(credentials: Credentials) -> Any:
+        kubeconfig.set_certificate(configuration, credentials)
+        return type(rest)(configuration).pool_manager
+
+    rest.pool_manager = Signed(pool, found.identity)
     client = DynamicClient(api, discoverer=_no_discovery)  # type: ignore[no-untyped-call]
-    return Client(client, redact(configuration.host), found.namespace, found.context)
+    server = redact(configuration.host)
+    return Client(client, found.identity, server, found.namespace, found.context)
 
 
 def _no_discovery(_client: object, _cache_file: object) -> None:

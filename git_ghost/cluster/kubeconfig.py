@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from git_ghost.cluster.identity import Identity, acting_as
+from git_ghost.cluster import plugin
+from git_ghost.cluster.identity import Identity, TokenFile, acting_as
 from git_ghost.cluster.kubeconfig_files import Chosen, Files
-from git_ghost.errors import GhostError, RemoteError, UsageError
+from git_ghost.cluster.plugin import Credentials
+from git_ghost.errors import GhostError, UsageError
 
 if TYPE_CHECKING:
     from git_ghost.cluster.client import Access
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds the token, the CA and the namespace of its service account."""
+
+_CERTIFICATE = ("client-certificate", "client-certificate-data")
 
 
 class Found(NamedTuple):
@@ -75,32 +78,61 @@ def _nothing_configured(paths: str) -> GhostError:
 
 
 def _load_files(paths: list[str], access: Access, configuration: Any) -> Found:
-    from kubernetes.config.config_exception import ConfigException
+    files, named = Files(paths), os.pathsep.join(paths)
+    chosen = files.choose(access.context)
+    acting = acting_as(chosen.user, named)
+    with _explained(named):
+        identity = Identity(_load(chosen, files, configuration), acting)
+    return Found(access.namespace or chosen.namespace or "default", chosen.name, identity)
+
+
+def _load(chosen: Chosen, files: Files, configuration: Any) -> Callable[[], Credentials] | None:
+    """Fill ``configuration``; what gets the credentials, where they are of a kind that runs out."""
     from kubernetes.config.kube_config import KubeConfigLoader
 
-    files = Files(paths)
-    chosen = files.choose(access.context)
-    named = os.pathsep.join(paths)
-    identity = Identity(acting_as(chosen.user, named))
+    user = chosen.user
+    theirs = {key: value for key, value in user.items() if key not in ("exec", "tokenFile")}
+    if "tokenFile" in user:
+        theirs.pop("token", None)
+    loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
+        config_dict=_alone(chosen._replace(user=theirs)),
+        config_persister=files.save,  # tokens of OpenID Connect are renewed
+    )
+    loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+    if "tokenFile" in user:
+        return TokenFile(str(user["tokenFile"]))
+    others = ("token", "username", "auth-provider", *_CERTIFICATE)
+    if isinstance(user.get("exec"), dict) and not any(key in user for key in others):
+        return lambda: plugin.ask(user["exec"], chosen.cluster)
+    return None
+
+
+@contextlib.contextmanager
+def _explained(named: str) -> Iterator[None]:
+    """What the Kubernetes client raises, as errors of git ghost."""
+    from kubernetes.config.config_exception import ConfigException
+
     try:
-        with _complaints() as said:
-            loader = KubeConfigLoader(  # type: ignore[no-untyped-call]
-                config_dict=_alone(chosen),
-                config_persister=files.save,
-            )
-            loader.load_and_set(configuration)  # type: ignore[no-untyped-call]
+        yield
     except (GhostError, OSError):
         raise
-    except Exception as e:  # ConfigException, or what it takes for granted is not there
+    except Exception as e:  # what it takes for granted is not there, or not of that shape
         what = str(e).partition("\n")[0] or type(e).__name__
         how = "used" if isinstance(e, ConfigException) else "read"
         raise GhostError(f"the kubeconfig {named} cannot be {how}: {what}") from e
-    if said and not (configuration.api_key or configuration.cert_file):
-        raise RemoteError(
-            f"the kubeconfig's credential plugin failed: {said[-1]}",
-            "Log in again with it, and try `kubectl auth whoami`.",
+
+
+def set_certificate(configuration: Any, credentials: Credentials) -> None:
+    """Let ``configuration`` name files with the certificate that ``credentials`` hold, if any."""
+    from kubernetes.config.kube_config import FileOrData
+
+    if credentials.certificate:
+        configuration.cert_file, configuration.key_file = (
+            FileOrData(  # type: ignore[no-untyped-call]
+                {"pem": text}, "", "pem", base64_file_content=False
+            ).as_file()
+            for text in (credentials.certificate, credentials.key)
         )
-    return Found(access.namespace or chosen.namespace or "default", chosen.name, identity)
 
 
 def _alone(chosen: Chosen) -> dict[str, Any]:
@@ -122,25 +154,10 @@ def _load_account(access: Access, configuration: Any, paths: str) -> Found:
         load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
     except ConfigException as e:
         raise _nothing_configured(paths) from e
+    configuration.api_key.clear()  # the token is what runs out
+    configuration.refresh_api_key_hook = None
     own = ""
     with contextlib.suppress(OSError), open(f"{ACCOUNT}/namespace", encoding="utf-8") as file:
         own = file.read().strip()
-    return Found(access.namespace or own or "default", "", Identity())
-
-
-@contextlib.contextmanager
-def _complaints() -> Iterator[list[str]]:
-    """What the client writes to the log instead of raising it: why a credential plugin failed."""
-    said: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            said.append(record.getMessage())
-
-    handler = Keep(logging.ERROR)
-    root = logging.getLogger()
-    root.addHandler(handler)
-    try:
-        yield said
-    finally:
-        root.removeHandler(handler)
+    identity = Identity(TokenFile(f"{ACCOUNT}/token"))
+    return Found(access.namespace or own or "default", "", identity)
