@@ -18,6 +18,7 @@ from git_ghost.cluster.plugin import Credentials
 from git_ghost.errors import GhostError, RemoteError
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN, USER
+from tests.support.cluster.tls import client_certificate
 from tests.support.manifests import job
 from tests.support.scene import Scene
 
@@ -206,3 +207,26 @@ def test_a_token_file_that_holds_none_is_named(
     log_in(cluster, tokenFile=str(token))
     with pytest.raises(RemoteError, match=rf"the token file {re.escape(str(token))} .*{said}"):
         connect(Access(str(cluster.kubeconfig)))
+
+
+def test_a_certificate_that_is_withdrawn_is_replaced(scene: Scene, cluster: Cluster) -> None:
+    def brings(name: str) -> None:
+        certificate, key = client_certificate(cluster.root / "tls", name)
+        status = {"clientCertificateData": certificate, "clientKeyData": key}
+        answer = {"apiVersion": V1, "kind": "ExecCredential", "status": status}
+        (cluster.root / "answer").write_text(json.dumps(answer))
+
+    users, go = cluster.server.users, cluster.root / "go"
+    users.clear()
+    users["CN=ada"] = USER
+    brings("ada")
+    argv = {"command": "cat", "args": [str(cluster.root / "answer")]}
+    log_in(cluster, exec={"apiVersion": V1, "interactiveMode": "Never", **argv})
+    run = scene.start(job("train-", f"echo up; while [ ! -e {go} ]; do sleep 0.05; done"))
+    run.wait_for("up\n")
+    brings("ada-too")
+    del users["CN=ada"]
+    users["CN=ada-too"] = USER
+    cluster.server.drop()
+    go.touch()
+    assert run.end().ok() == "up"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -281,6 +282,32 @@ def connect(access: Access) -> Client:
     client = DynamicClient(api, discoverer=_no_discovery)  # type: ignore[no-untyped-call]
     server = redact(configuration.host)
     return Client(client, found.identity, server, found.namespace, found.context)
+
+
+class Ahead:
+    """A connection that is made while something else is done, which need not wait for it to end."""
+
+    def __init__(self, access: Access) -> None:
+        """Begin to :func:`connect`."""
+        self._access = access
+        self._client: Client | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._connect, daemon=True)
+        self._thread.start()
+
+    def _connect(self) -> None:
+        try:
+            self._client = connect(self._access).warm_up()
+        except BaseException as e:  # raised by get()
+            self._failure = e
+
+    def get(self) -> Client:
+        """Wait for it; raises what :func:`connect` raises."""
+        self._thread.join()
+        if self._client is None:
+            assert self._failure is not None
+            raise self._failure
+        return self._client
 
 
 def _no_discovery(_client: object, _cache_file: object) -> None:

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from io import StringIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tests.support.cluster import status
@@ -48,7 +48,7 @@ class ApiServer:
     def __init__(
         self, api: Api, pod_log: PodLog, users: dict[str, str], tls: ssl.SSLContext | None
     ) -> None:
-        """Serve `api` to `users`: their names by bearer token."""
+        """Serve `api` to `users`: their names by bearer token, or by a certificate's `CN=…`."""
         self.api = api
         self.pod_log = pod_log
         self.users = users
@@ -220,10 +220,18 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _user(self) -> str:
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        user = self.owner.users.get(token)
-        if scheme.lower() != "bearer" or user is None:
+        user = self.owner.users.get(token) if scheme.lower() == "bearer" else None
+        user = user or self.owner.users.get(f"CN={self._certified()}")
+        if user is None:
             raise status.unauthorized()
         return user
+
+    def _certified(self) -> str:
+        """Return the name in the client's certificate, if there is one."""
+        stream = self.connection
+        peer = stream.getpeercert() if isinstance(stream, ssl.SSLSocket) else None
+        subject: Any = (peer or {}).get("subject", ())
+        return next((value for ((name, value),) in subject if name == "commonName"), "")
 
     def _note(
         self, parts: list[str], verb: str, resource: str, query: dict[str, str], body: Object | None

@@ -25,4 +25,20 @@ def authority(folder: Path) -> tuple[Path, ssl.SSLContext]:
         subprocess.run(command, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(crt, key)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.load_verify_locations(ca)
     return ca, context
+
+
+def client_certificate(folder: Path, name: str) -> tuple[str, str]:
+    """Let the authority in `folder` make a certificate for a user; return it and its key, PEM."""
+    crt, key, request = (folder / f"{name}.{what}" for what in ("crt", "key", "csr"))
+    signed = ["-CA", str(folder / "ca.crt"), "-CAkey", str(folder / "ca.key"), "-CAcreateserial"]
+    for command in (
+        ["openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+         "-subj", f"/CN={name}", "-keyout", str(key), "-out", str(request)],
+        ["openssl", "x509", "-req", "-days", "2", "-in", str(request), *signed,
+         "-out", str(crt)],
+    ):  # fmt: skip
+        subprocess.run(command, check=True, capture_output=True)
+    return crt.read_text(encoding="ascii"), key.read_text(encoding="ascii")
