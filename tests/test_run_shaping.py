@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,21 @@ import pytest
 from git_ghost import manifest
 from git_ghost.errors import UsageError
 from git_ghost.sync.shaping import QUEUE_LABEL, flatten, set_command, set_queue
+from tests.support.lab import Lab
+from tests.support.manifests import job, workflow
+from tests.support.scene import Scene
 
 MANIFESTS = Path(__file__).parent / "manifests"
+
+
+@pytest.fixture
+def scene(any_scene: Scene) -> Scene:
+    """Return the scene of a laptop and a cluster with Argo."""
+    try:
+        any_scene.cluster.objects("workflows.argoproj.io")
+    except Exception as error:
+        pytest.skip(f"no Argo workflows: {error}")
+    return any_scene
 
 
 def shaped(*names: str) -> list[manifest.Document]:
@@ -114,3 +128,31 @@ def test_the_command_of_another_container_leaves_the_trainer_alone() -> None:
     set_command(documents, ["true"], ["sidecar"], "")
     assert more["command"] == ["true"]
     assert job.data["spec"]["trainer"]["command"] == ["python", "train.py"]
+
+
+def test_the_settings_say_whose_command_is_replaced(lab: Lab) -> None:
+    two = [{"name": name, "image": "busybox", "command": ["true"]} for name in ("main", "second")]
+    made = job("train-", "true", pod={"containers": two})
+    lab.write("job.yaml", json.dumps(made).encode())
+    lab.sandbox.config("ghost.image", "git-ghost:1.0")
+    lab.sandbox.config("ghost.repo", "ssh://git@git.example.com/ghosts.git")
+    lab.sandbox.config("ghost.source", "ssh://git@git.example.com/source.git")
+    words = ["run", "-f", "job.yaml", "--dry-run=client", "-o", "json", "--", "echo", "hi"]
+    assert "for each of 2 containers" in lab.sandbox.ghost(*words, cwd=lab.laptop).fails(2)
+    lab.sandbox.config("ghost.container", "second")
+    made = json.loads(lab.sandbox.ghost(*words, cwd=lab.laptop).ok())
+    containers = made["spec"]["template"]["spec"]["containers"]
+    assert [each["command"] for each in containers] == [["true"], ["echo", "hi"]]
+
+
+def test_a_workflow_of_a_template_in_the_same_file_is_followed(scene: Scene) -> None:
+    scene.lab.write("foo", b"edited\n")
+    template = workflow("shared", "cat foo", "exit 7")
+    template["kind"] = "WorkflowTemplate"
+    refers = workflow("w-")
+    refers["spec"] = {"workflowTemplateRef": {"name": "shared"}}
+    ran = scene.run(refers, template, "--no-prefix")
+    ran.fails(7)
+    assert "edited" in ran.out.decode().splitlines()
+    name = scene.cluster.only("workflows.argoproj.io")["metadata"]["name"]
+    assert scene.ghost("code", f"workflow/{name}").ok() == scene.lab.tree_of()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from git_ghost.cluster import workloads
 from git_ghost.cluster.answers import Denied, Refused, Unreachable
 from git_ghost.cluster.client import Client
 from git_ghost.cluster.kinds import Resource, creation_rank, resource_of
@@ -100,16 +101,22 @@ def plan(
             )
         own = str(metadata.get("namespace") or "")
         if namespace and own and own != namespace and resource.namespaced:
+            shown = resource.shown(metadata.get("name") or metadata["generateName"])
             raise UsageError(
-                f"{resource.shown(metadata.get('name') or metadata['generateName'])} belongs to namespace {own}, but"
-                f" -n says {namespace}",
+                f"{shown} belongs to namespace {own}, but -n says {namespace}",
                 "Leave one of them out.",
             )
         place = (own or namespace or default_namespace) if resource.namespaced else ""
         if place:
             metadata["namespace"] = place
         planned.append(Planned(body, resource, place, has_pods))
-    return sorted(planned, key=lambda one: creation_rank(one.resource.kind, one.has_pods))
+    return sorted(planned, key=_rank)
+
+
+def _rank(one: Planned) -> int:
+    """What runs comes last; templates others refer to (a TrainJob) have to be there before."""
+    runs = one.has_pods and workloads.has_pods_now(one.resource)
+    return creation_rank(one.resource.kind, runs)
 
 
 def create(

@@ -148,13 +148,14 @@ def run(
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
     choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
-    checked = _inject(documents, _step(context, choices, None))
+    step = _step(context, choices, None)
+    checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")
-    _shape(documents, job, choices)
+    _shape(documents, job, step)
     pushed = push(options, dry_run=manner.dry_run != "none", **code._asdict())
     listen(pushed)
     objects = _inject(documents, _step(context, choices, pushed))
-    notices = (*without_pull(documents), *left_out(context))
+    notices = (*without_pull(documents), *left_out(context, pushed.source))
     for notice in notices:
         listen(notice)
     if connecting is None:
@@ -240,10 +241,7 @@ def _some_source(context: Context) -> str:
 
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:
     """The objects with the pull step, and whether each has pods."""
-    found = []
-    for document in documents:
-        has_pods = bool(manifest.pod_templates(document))
-        found.append((manifest.inject(document, step), has_pods))
+    found = [(manifest.inject(each, step), manifest.has_pods(each)) for each in documents]
     if not any(has_pods for _, has_pods in found):
         where = documents[0].where if documents else "the manifests"
         raise UsageError(
@@ -253,9 +251,9 @@ def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, A
     return found
 
 
-def _shape(documents: Sequence[Document], job: Job, choices: Choices) -> None:
+def _shape(documents: Sequence[Document], job: Job, step: Step) -> None:
     if job.files and job.command:
-        shaping.set_command(documents, job.command, choices.containers, choices.template or "")
+        shaping.set_command(documents, job.command, step.containers, step.template)
     if job.queue:
         shaping.set_queue(documents, job.queue)
     if job.parameters:
