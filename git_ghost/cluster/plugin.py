@@ -1,6 +1,7 @@
-"""Run the credential plugin of a kubeconfig, as kubectl does: `client.authentication.k8s.io`.
+"""Run the credential plugin of a kubeconfig, as kubectl does (``client.authentication.k8s.io``).
 
 The Kubernetes client runs plugins too, but cannot tell why one failed at a terminal, nor end one.
+A plugin talks to the user: it gets the terminal, where there is one. Nothing else here looks at it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from datetime import datetime
 from typing import IO, Any, NamedTuple
 
 from git_ghost.errors import GhostError, RemoteError
-from git_ghost.git import Stopped, start
+from git_ghost.git import start
 
 _GRACE = 1.0
 """Seconds to wait for the end of a plugin that was told to, and of what it left behind."""
@@ -68,7 +69,6 @@ def _is_interactive(settings: Mapping[str, Any], command: str) -> bool:
 
 
 def _is_terminal(descriptor: int) -> bool:
-    """What the plugin gets is its own to use; looking at terminals is left to it otherwise."""
     try:
         return os.isatty(descriptor)
     except OSError:
@@ -200,7 +200,7 @@ class _Plugins:
     def _start(self, argv: list[str], options: dict[str, Any]) -> Any:
         with self._lock:
             if self._over:
-                raise Stopped
+                raise RemoteError("no credential plugin is run any more: git ghost ends")
             process = start(argv, **options)
             self._live[process] = options["start_new_session"]
             return process
