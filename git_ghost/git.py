@@ -125,10 +125,15 @@ def commands_told(tell: Callable[[Sequence[str]], None]) -> Iterator[None]:
         _told.remove(tell)
 
 
-def start(argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
-    """Start ``argv``, with the options of :class:`subprocess.Popen`, and tell those who listen."""
+def start(
+    argv: Sequence[str], *, shown: Sequence[str] | None = None, **options: Any
+) -> subprocess.Popen[bytes]:
+    """Start ``argv``, with the options of :class:`subprocess.Popen`, and tell those who listen.
+
+    They hear ``shown`` instead, where arguments may be secrets.
+    """
     for tell in tuple(_told):
-        tell(argv)
+        tell(argv if shown is None else shown)
     return subprocess.Popen(argv, **options)
 
 

@@ -201,7 +201,7 @@ class _Plugins:
         with self._lock:
             if self._over:
                 raise RemoteError("no credential plugin is run any more: git ghost ends")
-            process = start(argv, **options)
+            process = start(argv, shown=argv[:1], **options)
             self._live[process] = options["start_new_session"]
             return process
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from git_ghost.errors import RemoteError, StillUnreachable
@@ -24,7 +25,8 @@ class Failed(NamedTuple):
     pause: float
 
 
-class Done(NamedTuple, Generic[T]):
+@dataclass(frozen=True)
+class Done(Generic[T]):  # a NamedTuple cannot be generic before Python 3.11
     """What came out, and how many attempts it took."""
 
     result: T

@@ -10,13 +10,12 @@ from typing import Any, NamedTuple
 
 from git_ghost import manifest
 from git_ghost.cluster import create, events, kubeconfig, workloads
-from git_ghost.cluster.client import Access, Client, connect, require_kubernetes
+from git_ghost.cluster.client import Access, Ahead, Client, require_kubernetes
 from git_ghost.cluster.create import Created, Planned
 from git_ghost.cluster.follow import NO_CODE, Follower, Limits, Outcome
 from git_ghost.cluster.tracking import Choice
 from git_ghost.config import is_local
 from git_ghost.errors import GhostError, UsageError
-from git_ghost.git import Background
 from git_ghost.manifest import Document, Step
 from git_ghost.model import RUN_LABEL, Notice, null
 from git_ghost.sync import shaping
@@ -144,7 +143,7 @@ def run(
     if not offline:
         require_kubernetes()  # before the push, not after it
         kubeconfig.check(access)
-        connecting = Background(lambda: connect(access).warm_up())
+        connecting = Ahead(access)
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
     choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
