@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Processes the test suite runs in.
-JOBS ?= 2
+# Processes the test suite runs in: one more than the usual two cores, since many tests wait.
+JOBS ?= 3
 # More arguments for pytest: make test ARGS='-k push'
 ARGS ?=
 # make image: its name (git-ghost:VERSION), the image it is based on, more arguments of the build.
