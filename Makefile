@@ -40,7 +40,7 @@ test: $(STAMP) ## all tests, and that they reach 90 % of the lines
 	$(BIN)/pytest -n $(JOBS) --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 .PHONY: test-quick
-test-quick: $(STAMP) ## the tests that take a minute or two together
+test-quick: $(STAMP) ## the tests without servers and long runs: about three minutes on two cores
 	$(BIN)/pytest -n $(JOBS) -m "not slow" $(ARGS)
 
 .PHONY: test-cluster

@@ -31,11 +31,11 @@ SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NE
 # Whoever runs the tests in the background may have it ignored, which every process would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_SLOW = {"git_server", "ssh_server", "http_server", "cluster", "any_scene"}
+_SLOW = {"git_server", "ssh_server", "http_server", "cluster", "any_scene", "faults"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what starts a server."""
+    """Mark as slow what starts a server, or a process again and again."""
     for item in items:
         if _SLOW.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

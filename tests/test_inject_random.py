@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings, strategies as st
 
 from git_ghost import manifest
@@ -148,6 +149,7 @@ def text(document: Document) -> str:
     return manifest.dump([document.data], "json")
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(documents(), STEPS, STEPS)
 def test_twice_is_once_another_replaces_it_and_remove_restores_it(
@@ -162,6 +164,7 @@ def test_twice_is_once_another_replaces_it_and_remove_restores_it(
     assert "secret-word" not in text(once)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(documents(), STEPS)
 def test_what_others_add_afterwards_survives_the_removal(document: Document, step: Step) -> None:
@@ -185,6 +188,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return [path, *(place for key, item in inside for place in places(item, (*path, key)))]
 
 
+@pytest.mark.slow
 @settings(max_examples=500, deadline=None)
 @given(st.data(), documents(), JUNK)
 def test_with_anything_anywhere_it_is_injected_and_restored_or_refused_with_a_sentence(
