@@ -132,9 +132,13 @@ def start(
 
     They hear ``shown`` instead, where arguments may be secrets.
     """
-    for tell in tuple(_told):
-        tell(argv if shown is None else shown)
+    _tell_all(argv if shown is None else shown)
     return subprocess.Popen(argv, **options)
+
+
+def _tell_all(argv: Sequence[str]) -> None:
+    for tell in tuple(_told):
+        tell(argv)
 
 
 _AT_ONCE: Final = 4096
@@ -397,7 +401,9 @@ def pipe(producer: Running, *args: str | bytes, cwd: str | None, env: Environmen
 def passthrough(*args: str | bytes, cwd: str | None, env: Environment) -> int:
     """Run ``git ARGS`` on this process's own stdin, stdout and stderr; its exit status."""
     sys.stdout.flush()
-    return subprocess.call(["git", *map(os.fsdecode, args)], cwd=cwd, env=env)
+    argv = ["git", *map(os.fsdecode, args)]
+    _tell_all(argv)
+    return subprocess.call(argv, cwd=cwd, env=env)
 
 
 def version() -> tuple[int, ...]:
@@ -414,15 +420,19 @@ def version() -> tuple[int, ...]:
 
 
 class Background(Generic[T]):
-    """A function under way in a thread of its own; :meth:`get` waits and hands on what it did."""
+    """A function under way in a thread of its own; :meth:`get` waits and hands on what it did.
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    Who started it ends it when it is no longer wanted (:func:`stop_all`); one that is ``apart`` may
+    go on until the process ends, and nobody waits for it.
+    """
+
+    def __init__(self, work: Callable[[], T], *, apart: bool = False) -> None:
         self._work = work
         self._outcome: T
         self._failure: BaseException | None = None
         self._owner, self._scope = _here.scope, _Scope()
         self._thread = threading.Thread(target=self._run, daemon=True)
-        if not self._owner.add(self):
+        if not (apart or self._owner.add(self)):
             raise Stopped
         self._thread.start()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from git_ghost.cluster.answers import Denied, Refused, Unreachable
-from git_ghost.cluster.client import Access, Ahead, connect
+from git_ghost.cluster.client import Access, ahead, connect
 from git_ghost.errors import GhostError, RemoteError, UsageError
 from tests.support.cluster import Cluster
 from tests.support.sandbox import Sandbox
@@ -105,9 +105,9 @@ def test_nothing_configured_at_all_is_said_so(in_sandbox: Sandbox) -> None:
 
 
 def test_a_connection_is_made_while_something_else_is_done(cluster: Cluster) -> None:
-    assert Ahead(Access(str(cluster.kubeconfig))).get().get(PODS)["kind"] == "PodList"
+    assert ahead(Access(str(cluster.kubeconfig))).get().get(PODS)["kind"] == "PodList"
     with pytest.raises(UsageError, match="there is no kubeconfig /not/there"):
-        Ahead(Access("/not/there")).get()
+        ahead(Access("/not/there")).get()
 
 
 def test_a_server_that_is_down_is_a_matter_of_the_network(cluster: Cluster) -> None:

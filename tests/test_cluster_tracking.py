@@ -107,9 +107,9 @@ def test_a_pod_of_another_listing_is_not_missed(tracker: Tracker) -> None:
     tracker.listed(("n", "batch.kubernetes.io/job-name=x"), [])
     assert not tracker.known["a"].gone
     tracker.listed(HERE, [])
-    assert tracker.known["a"].missing
+    assert tracker.known["a"].missing_since
     tracker.deleted(HERE, pod("a", "w", 3))
-    assert not tracker.known["a"].missing
+    assert not tracker.known["a"].missing_since
 
 
 def test_a_pull_that_runs_again_is_no_work() -> None:

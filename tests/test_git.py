@@ -22,6 +22,7 @@ from git_ghost.git import (
     commands_told,
     environment,
     git,
+    passthrough,
     pipe,
     stop_all,
 )
@@ -339,3 +340,19 @@ def test_commands_are_told_from_any_thread_and_only_inside_the_block() -> None:
         Background(lambda: git("var", "-l")).get()
     git("version")
     assert told == [command("rev-parse", "--git-dir"), command("var", "-l")]
+
+
+def test_a_command_on_our_own_terminal_is_told_too(capfd: pytest.CaptureFixture[str]) -> None:
+    told: list[list[str]] = []
+    with commands_told(lambda argv: told.append(list(argv))):
+        assert passthrough("version", cwd=None, env=environment()) == 0
+    assert told == [["git", "version"]]
+    assert capfd.readouterr().out.startswith("git version ")
+
+
+def test_a_background_task_that_is_apart_is_not_ended_with_the_others() -> None:
+    go = threading.Event()
+    apart = Background(lambda: (go.wait(30), git("version")), apart=True)
+    stop_all()
+    go.set()
+    assert apart.get()[1].startswith(b"git version ")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import json
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from git_ghost.cluster.answers import Answer, explain, explain_connection
 from git_ghost.cluster.kinds import Resource, known, split_api_version
 from git_ghost.errors import GhostError, RemoteError
+from git_ghost.git import Background
 from git_ghost.model import redact
 
 if TYPE_CHECKING:
@@ -284,30 +284,9 @@ def connect(access: Access) -> Client:
     return Client(client, found.identity, server, found.namespace, found.context)
 
 
-class Ahead:
-    """A connection that is made while something else is done, which need not wait for it to end."""
-
-    def __init__(self, access: Access) -> None:
-        """Begin to :func:`connect`."""
-        self._access = access
-        self._client: Client | None = None
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._connect, daemon=True)
-        self._thread.start()
-
-    def _connect(self) -> None:
-        try:
-            self._client = connect(self._access).warm_up()
-        except BaseException as e:  # raised by get()
-            self._failure = e
-
-    def get(self) -> Client:
-        """Wait for it; raises what :func:`connect` raises."""
-        self._thread.join()
-        if self._client is None:
-            assert self._failure is not None
-            raise self._failure
-        return self._client
+def ahead(access: Access) -> Background[Client]:
+    """Begin to :func:`connect` while something else is done, which need not wait for it to end."""
+    return Background(lambda: connect(access).warm_up(), apart=True)
 
 
 def _no_discovery(_client: object, _cache_file: object) -> None:

@@ -110,9 +110,9 @@ class Follower:
         self._queued: deque[tuple[Tracked, str]] = deque()
         self._many = False
         self._stopped = threading.Event()
-        self._began = self._idle_since = time.monotonic()
-        self._idle = True
-        """Whether pods are waited for: nothing runs, and nothing is in a queue."""
+        self._began = time.monotonic()
+        self._idle_since: float | None = self._began
+        """Since when pods are waited for: nothing runs, and nothing is in a queue."""
         self._status = ""
         self._listens_to_warnings = False
         self._warnings: deque[Mapping[str, Any]] = deque(maxlen=500)
@@ -120,7 +120,6 @@ class Follower:
         self._lost = False
         self._behind = False
         """Whether the pods are still to be looked at, after the end of a workload."""
-        self._missing_since = 0.0
 
     def follow(self) -> Outcome:
         """Until the end, or until a limit. Raises GhostError where the server does not let us."""
@@ -326,10 +325,9 @@ class Follower:
                 self._warnings.append(warning)
                 continue
             reason = str(warning.get("reason") or "")
-            said = str(warning.get("message") or warning.get("note") or "").rstrip(".")
-            said = said.partition(" is forbidden: ")[2] or said
-            if reason not in _TOLD_ELSEWHERE and "failed to sync" not in said:  # it passes
-                self._warn_once(where, f"{reason}: {said}")
+            text = workloads.told(reason, warning.get("message") or warning.get("note"))
+            if reason not in _TOLD_ELSEWHERE and "failed to sync" not in text:  # it passes
+                self._warn_once(where, text)
 
     def _warn_once(self, where: str, text: str) -> None:
         """Tell what was not told before, but for its numbers."""
@@ -346,7 +344,7 @@ class Follower:
         due = [now + (_BEHIND_SECONDS if self._behind else 30.0)]
         if self._limits.whole:
             due.append(self._began + self._limits.whole)
-        if self._limits.start and self._idle and not self._tracker.started:
+        if self._limits.start and self._idle_since is not None:
             due.append(self._idle_since + self._limits.start)
         if not self._listens_to_warnings:
             due.append(self._began + EVENTS_AFTER)
@@ -384,11 +382,12 @@ class Follower:
 
     def _is_idle_too_long(self, now: float) -> bool:
         """Whether the time to start is over; that in a queue, or while something runs, is free."""
-        idle = not (self._tracker.started or self._queue() or self._tracker.is_at_work())
-        if idle and not self._idle:
+        if self._tracker.started or self._queue() or self._tracker.is_at_work():
+            self._idle_since = None
+            return False
+        if self._idle_since is None:
             self._idle_since = now
-        self._idle = idle
-        return idle and 0 < self._limits.start <= now - self._idle_since
+        return 0 < self._limits.start <= now - self._idle_since
 
     # --- the end ---------------------------------------------------------------------------------
 
@@ -427,10 +426,8 @@ class Follower:
                 self._tell_lost(e)
                 return False
             self._handle(_Message("pod", "LISTED", found.get("items") or [], listing))
-        if not any(pod.missing for pod in self._tracker.known.values()):
-            return True
-        self._missing_since = self._missing_since or time.monotonic()
-        return time.monotonic() - self._missing_since >= _BEHIND_SECONDS
+        late = time.monotonic() - _BEHIND_SECONDS
+        return all(pod.missing_since <= late for pod in self._tracker.known.values())
 
     def _end(self, one: Created, end: workloads.End) -> Outcome:
         why = f": {end.text}" if end.text else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -38,8 +39,9 @@ class Tracked:
     """The namespace and the label selector it was found by."""
     told: set[str] = field(default_factory=set)
     gone: bool = False
-    missing: bool = False
-    """Gone by a listing; its deletion, which tells how it ended, has not been heard of."""
+    missing_since: float = 0.0
+    """When a listing no longer had it (monotonic seconds); 0 once its deletion was heard of, which
+    tells how it ended."""
     hopeless: bool = False
     """Whether waiting cannot help it."""
 
@@ -101,7 +103,7 @@ class Tracker:
         there = {pods.uid_of(pod) for pod in found}
         for uid, pod in self.known.items():
             if uid not in there and pod.listing == listing:
-                pod.missing = pod.missing or not pod.gone
+                pod.missing_since = pod.missing_since if pod.gone else time.monotonic()
                 pod.gone = True
         for data in sorted(found, key=lambda one: one["metadata"].get("creationTimestamp") or ""):
             self.heard(listing, data)
@@ -110,7 +112,7 @@ class Tracker:
         """A pod is no more; ``data`` is how it was last."""
         self.heard(listing, data)
         pod = self.known[pods.uid_of(data)]
-        pod.gone, pod.missing = True, False
+        pod.gone, pod.missing_since = True, 0.0
 
     def heard(self, listing: tuple[str, str], data: Mapping[str, Any]) -> None:
         """A pod of ``listing`` (a namespace, a label selector) is new, or has changed."""

@@ -128,8 +128,13 @@ def refused(data: Mapping[str, Any]) -> str:
     found = condition(data, "ReplicaFailure") or {}
     if found.get("status") != "True":
         return ""
-    said = str(found.get("message") or "").rstrip(".")
-    return f"{found.get('reason')}: {said.partition(' is forbidden: ')[2] or said}"
+    return told(found.get("reason"), found.get("message"))
+
+
+def told(reason: object, message: object) -> str:
+    """What a controller says in an event or a condition, without what it tried to make."""
+    said = str(message or "").rstrip(".")
+    return f"{reason}: {said.partition(' is forbidden: ')[2] or said}"
 
 
 def queued(data: Mapping[str, Any]) -> str:

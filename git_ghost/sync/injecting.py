@@ -12,7 +12,7 @@ from git_ghost.config import GitConfig
 from git_ghost.errors import NoRepository, UsageError
 from git_ghost.manifest import Document, ManifestError, Step
 from git_ghost.model import Notice, redact
-from git_ghost.sync.context import Context, Options, context_anywhere, own_source
+from git_ghost.sync.context import Context, Options, context_anywhere
 from git_ghost.worktree.base import remote_url
 
 
@@ -173,10 +173,10 @@ def of_working_tree(context: Context) -> Target:
     return Target(pushed.hash, base, settings.repo, source, settings.prefix)
 
 
-def left_out(context: Context, source: str | None = None) -> Iterator[Notice]:
+def left_out(context: Context, source: str) -> Iterator[Notice]:
     """Notices of credentials in URLs, which never go into a manifest.
 
-    ``source`` is the source the manifest names; None: it is this repository's own.
+    ``source`` is the source the manifest names.
     """
     settings = context.settings
     for url, option in (
@@ -190,15 +190,13 @@ def left_out(context: Context, source: str | None = None) -> Iterator[Notice]:
             )
 
 
-def _remote_url(context: Context, source: str | None) -> str:
-    """The URL of the remote that ``source`` is, with its credentials; empty without one."""
+def _remote_url(context: Context, source: str) -> str:
+    """The URL of the remote that ``source`` is, with its credentials; empty without any."""
     repository = context.repository
     if repository is None:
         return ""
-    names = [own_source(context)] if source is None else repository.config.remotes()
-    urls = [remote_url(repository, name) for name in names if name]
-    with_more = (url for url in urls if redact(url) != url and source in (None, redact(url)))
-    return next(with_more, "")
+    urls = (remote_url(repository, name) for name in repository.config.remotes())
+    return next((url for url in urls if redact(url) != url and redact(url) == source), "")
 
 
 def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from git_ghost import manifest
 from git_ghost.cluster import create, events, kubeconfig, workloads
-from git_ghost.cluster.client import Access, Ahead, Client, require_kubernetes
+from git_ghost.cluster.client import Access, Client, ahead, require_kubernetes
 from git_ghost.cluster.create import Created, Planned
 from git_ghost.cluster.follow import NO_CODE, Follower, Limits, Outcome
 from git_ghost.cluster.tracking import Choice
@@ -143,7 +143,7 @@ def run(
     if not offline:
         require_kubernetes()  # before the push, not after it
         kubeconfig.check(access)
-        connecting = Ahead(access)
+        connecting = ahead(access)
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
     choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
