@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         UsageError as UsageError,
         VerificationFailed as VerificationFailed,
     )
-    from git_ghost.sync import (
+    from git_ghost.usecases import (
         Check as Check,
         Choices as Choices,
         Cloned as Cloned,
@@ -74,7 +74,7 @@ def __getattr__(name: str) -> Any:
     if name in _ERRORS:
         return getattr(importlib.import_module("git_ghost.errors"), name)
     if name in _USE_CASES | _TYPES:
-        return getattr(importlib.import_module("git_ghost.sync"), name)
+        return getattr(importlib.import_module("git_ghost.usecases"), name)
     raise AttributeError(f"module 'git_ghost' has no attribute '{name}'")
 
 

@@ -8,11 +8,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from git_ghost.config import GitConfig
 from git_ghost.errors import GhostError, GitFailed, NoRepository
 from git_ghost.files import copy_file, private_folder, temporary_folder, temporary_place
-from git_ghost.git import Environment, Running, environment, git, stop_all
+from git_ghost.git import Running, environment, git
 from git_ghost.model import Oid, oid
+from git_ghost.process import Environment, stop_all
+from git_ghost.settings import GitConfig
 
 STATE = "git-ghost"
 """The folder in a repository's git folder that is ours."""

@@ -43,7 +43,8 @@ def render(root: Path) -> dict[str, str]:
     """Path below the installation's prefix → text, from the package in the source tree ``root``."""
     sys.path.insert(0, str(root))
     try:
-        from git_ghost.cli import completion, manpage
+        from git_ghost.cli import manpage
+        from git_ghost.cli.commands import completion
 
         files = {MAN_PAGE: manpage.render()}
         for shell, target in COMPLETIONS.items():

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-import git_ghost.sync
+import git_ghost.usecases
 from git_ghost import errors
 from git_ghost.cli import failure
 from git_ghost.cli.main import cli
@@ -161,7 +161,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
     def push(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(git_ghost.sync, "push", push)
+    monkeypatch.setattr(git_ghost.usecases, "push", push)
     return failure.run(cli, ["push"])
 
 

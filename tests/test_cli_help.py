@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from git_ghost.cli import completion, manpage
+from git_ghost.cli import manpage
+from git_ghost.cli.commands import completion
 from git_ghost.cli.main import COMMANDS, cli
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox

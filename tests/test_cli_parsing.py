@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-import git_ghost.sync
+import git_ghost.usecases
 from git_ghost.cli import failure
 from git_ghost.cli.main import cli
 
@@ -35,7 +35,7 @@ def calling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calling]:
         raise Called
 
     for name in ("push", "pull", "clone", "show", "diff", "list_ghosts", "delete", "doctor"):
-        monkeypatch.setattr(git_ghost.sync, name, record)
+        monkeypatch.setattr(git_ghost.usecases, name, record)
     monkeypatch.setattr(failure, "_report", lambda *_: failure.BUG)
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}

@@ -52,7 +52,8 @@ def test_version_loads_nothing_but_click_and_the_command_line(lab: Lab) -> None:
     assert ours(modules) == {
         "git_ghost",
         "git_ghost.cli",
-        *(f"git_ghost.cli.{name}" for name in ("main", "failure", "common", "output", "version")),
+        *(f"git_ghost.cli.{name}" for name in ("main", "failure", "commands", "commands.version")),
+        *(f"git_ghost.cli.{name}" for name in ("options", "options.common", "view", "view.output")),
     }
     assert modules.isdisjoint({"rich", "dulwich", "yaml", "subprocess", "dataclasses", "json"})
 
@@ -61,7 +62,7 @@ def test_version_loads_nothing_but_click_and_the_command_line(lab: Lab) -> None:
 def test_the_first_git_is_started_before_anything_heavy_is_loaded(lab: Lab, name: str) -> None:
     args = {"pull": ["1" * 40]}.get(name, [])
     modules = loaded(lab, FIRST_GIT, name, *args)
-    assert "git_ghost.sync" in modules
+    assert "git_ghost.usecases" in modules
     roots = {module.split(".")[0] for module in modules}
     assert roots.isdisjoint({"rich", "dulwich", "yaml", "http", "asyncio"})
     commands = {module for module in ours(modules) if module.startswith("git_ghost.cli.")}

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from git_ghost.cli import progress
-from git_ghost.cli.progress import ProgressLine
+from git_ghost.cli.view import progress
+from git_ghost.cli.view.progress import ProgressLine
 from tests.support.lab import Lab
 
 RED = "\x1b[1;31m"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError, LocalChanges, NoSuchBase, NoSuchGhost, UsageError
-from git_ghost.sync import Options, clone, push
+from git_ghost.usecases import Options, clone, push
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 from tests.support.untouched import litter_in, untouched

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from git_ghost.cluster.answers import Denied, Refused, Unreachable
-from git_ghost.cluster.client import Access, ahead, connect
 from git_ghost.errors import GhostError, RemoteError, UsageError
+from git_ghost.workloads.cluster.answers import Denied, Refused, Unreachable
+from git_ghost.workloads.cluster.client import Access, ahead, connect
 from tests.support.cluster import Cluster
 from tests.support.sandbox import Sandbox
 

@@ -7,7 +7,7 @@ import random
 import pytest
 from hypothesis import given, strategies as st
 
-from git_ghost.cluster.logs import Position
+from git_ghost.workloads.cluster.logs import Position
 
 LINES = [b"one", b"", b"two words", b"\xff\x00binary", b"2026-01-01T00:00:00Z looks like a stamp"]
 

@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
-from git_ghost.cluster import pods, workloads
-from git_ghost.cluster.client import Client
-from git_ghost.cluster.tracking import Choice, Tracker
+from git_ghost.workloads.cluster import pods, workloads
+from git_ghost.workloads.cluster.client import Client
+from git_ghost.workloads.cluster.tracking import Choice, Tracker
 
 Object = dict[str, Any]
 HERE = ("n", "git-ghost.io/run=x")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from git_ghost.cluster import pods, workloads
-from git_ghost.cluster.answers import Answer, explain, explain_connection
-from git_ghost.cluster.kinds import creation_rank, known_by_name, resource_of
 from git_ghost.errors import RemoteError
+from git_ghost.workloads.cluster import pods, workloads
+from git_ghost.workloads.cluster.answers import Answer, explain, explain_connection
+from git_ghost.workloads.cluster.kinds import creation_rank, known_by_name, resource_of
 
 Object = dict[str, Any]
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from git_ghost.errors import GhostError
-from git_ghost.sync import Options, clone, delete, list_ghosts, pull, push
+from git_ghost.usecases import Options, clone, delete, list_ghosts, pull, push
 from tests.support.http import HttpServer
 from tests.support.sandbox import Result, Sandbox
 from tests.support.served import Served

@@ -11,7 +11,7 @@ import pytest
 
 from git_ghost import errors
 from git_ghost.cli.main import COMMANDS
-from git_ghost.model import Trailers
+from git_ghost.store.format import Trailers
 from tests.support.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
@@ -127,7 +127,7 @@ def test_the_documented_trailers_are_those_that_are_written() -> None:
 
 
 def test_the_readme_speaks_of_settings_that_are_read() -> None:
-    sources = ("config.py", "ssh.py", "sync/injecting.py")
+    sources = ("settings.py", "transport/ssh.py", "usecases/injecting.py")
     config = "".join((ROOT / "git_ghost" / name).read_text() for name in sources).lower()
     for name in re.findall(r"`ghost\.(\w+)`", README):
         assert name.lower() in config

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.model import BUNDLE_FILE, COMMITS_FILE, DIFF_FILE
-from git_ghost.sync import Options, Pushed, clone, pull, push
+from git_ghost.store.format import BUNDLE_FILE, COMMITS_FILE, DIFF_FILE
+from git_ghost.usecases import Options, Pushed, clone, pull, push
 from tests.support.environment import PINNED_DATE
 from tests.support.lab import Lab
 from tests.support.oracle import Entry

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError
-from git_ghost.sync import push
+from git_ghost.usecases import push
 from tests.support.lab import Lab
 from tests.support.roundtrip import options, push_untouched, round_trip
 
@@ -357,7 +357,7 @@ def test_included_ignored_files_arrive(lab: Lab) -> None:
     pushed = push_untouched(lab, include=["model.bin", "data"])
     expected = lab.disk_state()
     del expected[b"other.bin"]
-    from git_ghost.sync import Options, clone
+    from git_ghost.usecases import Options, clone
 
     clone(pushed.hash, str(lab.sandbox.root / "pod"), Options(repo=lab.ghost_url))
     assert lab.disk_state(lab.sandbox.root / "pod") == expected

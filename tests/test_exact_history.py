@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.sync import Options, Pushed, clone, pull
+from git_ghost.usecases import Options, Pushed, clone, pull
 from tests.support.lab import Lab
 from tests.support.roundtrip import assert_exact, options, push_untouched, round_trip
 from tests.support.sandbox import Sandbox

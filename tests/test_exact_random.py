@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from git_ghost.sync import Options, clone, pull
+from git_ghost.usecases import Options, clone, pull
 from tests.support.lab import Lab
 from tests.support.oracle import disk_tree_of
 from tests.support.roundtrip import options, push_untouched

@@ -17,10 +17,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from git_ghost import manifest
 from git_ghost.cli.main import COMMANDS, Commands
-from git_ghost.manifest import Document, Step
-from git_ghost.manifest.step import init_container, mount, trust, volumes
+from git_ghost.workloads import manifest
+from git_ghost.workloads.manifest import Document, Step
+from git_ghost.workloads.manifest.step import init_container, mount, trust, volumes
 from tests.support.sandbox import Result, Sandbox
 
 ROOT = Path(__file__).parent.parent

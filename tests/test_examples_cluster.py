@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from git_ghost import manifest
+from git_ghost.workloads import manifest
 from tests.support.cluster import Cluster
 from tests.support.sandbox import Result
 from tests.support.scene import Scene

@@ -12,20 +12,10 @@ from typing import IO
 
 import pytest
 
-from git_ghost import git as door
+from git_ghost import git as door, process
 from git_ghost.errors import GhostError, GitFailed
-from git_ghost.git import (
-    Background,
-    Running,
-    Stopped,
-    command,
-    commands_told,
-    environment,
-    git,
-    passthrough,
-    pipe,
-    stop_all,
-)
+from git_ghost.git import Running, command, environment, git, passthrough, pipe
+from git_ghost.process import Background, Stopped, commands_told, stop_all
 from tests.support.sandbox import Sandbox
 
 MANY = b"x" * (1 << 20)
@@ -218,15 +208,15 @@ def silence() -> Iterator[IO[bytes]]:
 
 def test_leaving_the_block_ends_the_command(silence: IO[bytes]) -> None:
     with Running("cat-file", "--batch", stdin=silence) as running:
-        process = running._process
-        assert process.poll() is None
-    assert process.poll() is not None
+        cat = running._process
+        assert cat.poll() is None
+    assert cat.poll() is not None
 
 
 def test_a_command_that_ignores_the_request_to_end_is_killed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(door, "_PATIENCE", 0.1)
+    monkeypatch.setattr(process, "_PATIENCE", 0.1)
     script = (
         "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()"
     )
@@ -240,8 +230,8 @@ def test_a_command_that_ignores_the_request_to_end_is_killed(
     monkeypatch.setenv("PATH", env["PATH"])
     with Running("deaf", env=env) as running:
         assert running.stdout.readline() == b"1\n"
-        process = running._process
-    assert process.returncode == -9
+        stubborn_process = running._process
+    assert stubborn_process.returncode == -9
 
 
 def test_everything_this_thread_has_under_way_can_be_ended(silence: IO[bytes]) -> None:

@@ -13,7 +13,7 @@ import yaml
 
 from git_ghost import Options, inject, uninject
 from git_ghost.errors import UsageError
-from git_ghost.manifest import Code, code_of
+from git_ghost.workloads.manifest import Code, code_of
 from tests.support.environment import UNMEASURED
 from tests.support.lab import Lab
 from tests.support.sandbox import Result, Sandbox

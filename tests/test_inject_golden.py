@@ -13,9 +13,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
-from git_ghost import manifest
-from git_ghost.manifest import Document, Step
-from git_ghost.manifest.kinds import _ARGO_SPECS, _PATHS
+from git_ghost.workloads import manifest
+from git_ghost.workloads.manifest import Document, Step
+from git_ghost.workloads.manifest.kinds import _ARGO_SPECS, _PATHS
 
 MANIFESTS = Path(__file__).parent / "manifests"
 NAMES = sorted(path.stem for path in MANIFESTS.glob("*.yaml"))

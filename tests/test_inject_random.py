@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
-from git_ghost import manifest
 from git_ghost.errors import GhostError
-from git_ghost.manifest import Document, ManifestError, Step
-from git_ghost.manifest.kinds import _ARGO_SPECS, _PATHS
+from git_ghost.workloads import manifest
+from git_ghost.workloads.manifest import Document, ManifestError, Step
+from git_ghost.workloads.manifest.kinds import _ARGO_SPECS, _PATHS
 
 NAMES = st.sampled_from(["main", "worker", "a/b", "~x", "git", "data", "GIT_GHOST_HASH", "über"])
 JUNK = st.recursive(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from git_ghost.manifest import has_pods, items, pod_templates, read
+from git_ghost.workloads.manifest import has_pods, items, pod_templates, read
 from tests.support.sandbox import Sandbox
 
 HASH = "8f3a9d5be1c07f6a2d4e8b90c1d2e3f405162738"

@@ -19,7 +19,7 @@ from git_ghost import (
     push,
     show,
 )
-from git_ghost.model import DiffGhost
+from git_ghost.store.format import DiffGhost
 from tests.support.lab import Lab
 from tests.support.oracle import disk_state
 from tests.support.sandbox import Sandbox

@@ -21,7 +21,7 @@ from git_ghost import (
     push,
 )
 from git_ghost.errors import NoRepository
-from git_ghost.store import Listed
+from git_ghost.store.listing import Listed
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
 from tests.support.oracle import disk_state

@@ -12,9 +12,9 @@ import pytest
 import yaml
 from hypothesis import example, given, settings, strategies as st
 
-from git_ghost import manifest
-from git_ghost.manifest import ManifestError
-from git_ghost.manifest.reading import MAX_NODES
+from git_ghost.workloads import manifest
+from git_ghost.workloads.manifest import ManifestError
+from git_ghost.workloads.manifest.reading import MAX_NODES
 
 HEAD = "apiVersion: v1\nkind: ConfigMap\n"
 

@@ -12,20 +12,16 @@ from hypothesis import given, strategies as st
 from git_ghost import errors
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.model import (
-    CommitsGhost,
-    DiffGhost,
-    Ghost,
-    Trailers,
     check_prefix,
     format_of,
     hash_argument,
     is_oid,
     null,
     oid,
-    parse_ref,
     redact,
     redact_text,
 )
+from git_ghost.store.format import CommitsGhost, DiffGhost, Ghost, Trailers, parse_ref
 from tests.support.sandbox import Sandbox
 
 A, B = "a1" * 20, "b2" * 20

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError, NoSuchBase, RemoteError
-from git_ghost.sync import Options, clone, list_ghosts, pull, push, show
+from git_ghost.usecases import Options, clone, list_ghosts, pull, push, show
 from tests.support.http import HttpServer
 from tests.support.sandbox import Sandbox
 from tests.support.served import Served
@@ -139,7 +139,7 @@ def test_a_hook_cannot_drive_the_terminal(lab: Served) -> None:
 
 
 def test_deletions_that_the_server_denies_are_told(lab: Served) -> None:
-    from git_ghost.sync import delete
+    from git_ghost.usecases import delete
 
     push(lab.options())
     lab.sandbox.git("config", "receive.denyDeletes", "true", cwd=lab.ghost_repo)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import RemoteError
-from git_ghost.sync import Options, clone, pull, push
+from git_ghost.usecases import Options, clone, pull, push
 from tests.support.http import HttpServer
 from tests.support.relay import Relay
 from tests.support.sandbox import Sandbox

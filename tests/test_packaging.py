@@ -20,8 +20,8 @@ import git_ghost
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "git_ghost"
 
-DOORS = {PACKAGE / "git.py", PACKAGE / "ssh.py"}
-"""Who may start processes: git, and the ssh connection git is going to use."""
+DOORS = {PACKAGE / name for name in ("process.py", "git.py", "transport/ssh.py")}
+"""Who may start processes: the one way to, git, and the ssh connection git is going to use."""
 
 PROCESS_MODULES = {"subprocess", "pty", "multiprocessing", "asyncio.subprocess"}
 PROCESS_CALLS = ("system", "popen", "fork", "exec", "spawn", "posix_spawn")

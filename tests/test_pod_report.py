@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.cli.progress import ProgressLines
+from git_ghost.cli.view.progress import ProgressLines
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 

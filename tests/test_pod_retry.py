@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.config import GitConfig
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError, StillUnreachable
-from git_ghost.network import explain
-from git_ghost.ssh import SharedConnections
-from git_ghost.sync.retrying import Done, Failed, retry
+from git_ghost.settings import GitConfig
+from git_ghost.transport.network import explain
+from git_ghost.transport.ssh import SharedConnections
+from git_ghost.usecases.retrying import Done, Failed, retry
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
 from tests.support.mounted import mounted

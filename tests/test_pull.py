@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import LocalChanges, NoSuchBase, NoSuchGhost, UsageError
-from git_ghost.sync import Options, Pulled, diff, pull, push, show
+from git_ghost.usecases import Options, Pulled, diff, pull, push, show
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 from tests.support.untouched import git_dir_of, litter_in, state_of, untouched

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import LocalChanges
-from git_ghost.sync import Options, Pulled, pull, push
+from git_ghost.usecases import Options, Pulled, pull, push
 from tests.support.lab import Lab
 from tests.support.untouched import litter_in, untouched
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from git_ghost import GhostError, NoRepository, NoSuchBase, Options, Pushed, UsageError, push
-from git_ghost.model import Trailers
+from git_ghost.store.format import Trailers
 from tests.support.lab import Lab
 from tests.support.oracle import disk_state
 from tests.support.sandbox import Sandbox

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from git_ghost.cluster.answers import Denied
-from git_ghost.cluster.client import Access, connect
-from git_ghost.cluster.identity import Identity
-from git_ghost.cluster.plugin import Credentials
 from git_ghost.errors import GhostError, RemoteError
+from git_ghost.workloads.cluster.answers import Denied
+from git_ghost.workloads.cluster.client import Access, connect
+from git_ghost.workloads.cluster.identity import Identity
+from git_ghost.workloads.cluster.plugin import Credentials
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN, USER
 from tests.support.cluster.tls import client_certificate

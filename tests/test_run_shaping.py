@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from git_ghost import manifest
 from git_ghost.errors import UsageError
-from git_ghost.sync.shaping import QUEUE_LABEL, flatten, set_command, set_queue
+from git_ghost.usecases.shaping import QUEUE_LABEL, flatten, set_command, set_queue
+from git_ghost.workloads import manifest
 from tests.support.lab import Lab
 from tests.support.manifests import job, workflow
 from tests.support.scene import Scene

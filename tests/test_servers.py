@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import NoSuchBase, NoSuchGhost
-from git_ghost.sync import Options, clone, delete, diff, list_ghosts, pull, push, show
+from git_ghost.usecases import Options, clone, delete, diff, list_ghosts, pull, push, show
 from tests.support.sandbox import Sandbox
 from tests.support.served import Served
 from tests.support.servers import FileServer, Server

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost import store
-from git_ghost.model import DiffGhost
-from git_ghost.store import GhostRepository
-from git_ghost.sync import delete, list_ghosts, push
+from git_ghost.store import send
+from git_ghost.store.format import DiffGhost
+from git_ghost.store.listing import place_of
+from git_ghost.store.repository import GhostRepository
+from git_ghost.usecases import delete, list_ghosts, push
 from tests.support.sandbox import Sandbox
 from tests.support.served import Served
 from tests.support.servers import FileServer, Server
@@ -92,10 +93,10 @@ def test_a_ghost_that_changed_since_it_was_listed_is_not_deleted(lab: Served) ->
     listed = list_ghosts(lab.options())
     changed, other = listed
     lab.sandbox.git("update-ref", changed.ghost.ref, other.commit, cwd=lab.ghost_repo)
-    place = store.place_of(None)
-    assert store.delete(place, GhostRepository(lab.ghost_url, "ghost"), listed) == [other]
+    place = place_of(None)
+    assert send.delete(place, GhostRepository(lab.ghost_url, "ghost"), listed) == [other]
     assert lab.ghost_refs() == [changed.ghost.ref]
-    assert store.delete(place, GhostRepository(lab.ghost_url, "ghost"), listed) == []
+    assert send.delete(place, GhostRepository(lab.ghost_url, "ghost"), listed) == []
 
 
 def test_hundreds_of_ghosts_are_deleted_in_a_few_sessions(lab: Served) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from git_ghost import Options, clone, delete, diff, list_ghosts, pull, push, show
-from git_ghost.config import (
+from git_ghost.errors import GhostError, NoSuchGhost, UsageError
+from git_ghost.settings import (
     MAX_FILE_SIZE,
     GitConfig,
     Settings,
@@ -20,7 +21,6 @@ from git_ghost.config import (
     parse_bool,
     parse_size,
 )
-from git_ghost.errors import GhostError, NoSuchGhost, UsageError
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.config import GitConfig
-from git_ghost.ssh import Host, SharedConnections, host_of
+from git_ghost.settings import GitConfig
+from git_ghost.transport.ssh import Host, SharedConnections, host_of
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 from tests.support.ssh import SshServer

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError, NoSuchGhost, VerificationFailed
-from git_ghost.sync import Options, clone, pull, push
+from git_ghost.usecases import Options, clone, pull, push
 from tests.support.lab import Lab
 from tests.support.untouched import untouched
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from git_ghost.errors import VerificationFailed
-from git_ghost.sync import Options, clone, delete, list_ghosts, pull, push, show
+from git_ghost.usecases import Options, clone, delete, list_ghosts, pull, push, show
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 from tests.support.v01 import V01, Pair

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from git_ghost.cli.output import complain
+from git_ghost.cli.view.output import complain
 
 if TYPE_CHECKING:
     from git_ghost.errors import GitFailed

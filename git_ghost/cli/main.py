@@ -12,13 +12,13 @@ import sys
 import click
 
 from git_ghost.cli import failure
-from git_ghost.cli.common import HELP, format_global_options, global_options
+from git_ghost.cli.options.common import HELP, format_global_options, global_options
 
 COMMANDS = (
     "push", "pull", "clone", "show", "diff", "list", "delete", "inject", "run", "code",
     "doctor", "completion", "version", "help",
 )  # fmt: skip
-"""The commands in the order of the help; ``git_ghost.cli.<name>`` holds ``command``."""
+"""The commands in the order of the help; ``git_ghost.cli.commands.<name>`` holds ``command``."""
 
 HIDDEN = {"_complete-hashes": "complete_hashes"}
 """Commands that are not for people, and their modules."""
@@ -40,7 +40,7 @@ class Commands(click.Group):
         module = cmd_name if cmd_name in COMMANDS else HIDDEN.get(cmd_name)
         if module is None:
             return None
-        found = importlib.import_module(f"git_ghost.cli.{module}").command
+        found = importlib.import_module(f"git_ghost.cli.commands.{module}").command
         assert isinstance(found, click.Command)
         return found
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from git_ghost import __version__
-from git_ghost.cli.common import GhostCommand, is_global
+from git_ghost.cli.options.common import GhostCommand, is_global
 
 _SETTINGS = (
     (

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from git_ghost import network
-from git_ghost.config import locate
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
 from git_ghost.model import Oid, oid, redact
-from git_ghost.network import Place
 from git_ghost.repository import Repository
+from git_ghost.settings import locate
+from git_ghost.transport import network
+from git_ghost.transport.network import Place
 
 
 class Source(NamedTuple):

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError, LocalChanges
 from git_ghost.files import copy_file
-from git_ghost.git import Progress
+from git_ghost.process import Progress
 from git_ghost.repository import Repository
 
 UNDER_WAY = "pull.json"

@@ -9,12 +9,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from typing import IO
 
-from git_ghost import network
 from git_ghost.errors import GhostError, GitFailed, NoSuchBase, RemoteError, VerificationFailed
 from git_ghost.git import Running, git, pipe
 from git_ghost.model import Oid, redact
-from git_ghost.network import Place
 from git_ghost.repository import Quarantine, Repository
+from git_ghost.transport import network
+from git_ghost.transport.network import Place
 
 APPLY = (
     "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",

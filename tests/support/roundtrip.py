@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from git_ghost.model import format_of
-from git_ghost.sync import Options, Pushed, clone, pull, push
+from git_ghost.usecases import Options, Pushed, clone, pull, push
 from tests.support.lab import Lab
 from tests.support.oracle import Entry, disk_state, disk_tree_of
 

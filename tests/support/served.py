@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.sync import Options
+from git_ghost.usecases import Options
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 from tests.support.servers import Server

@@ -1,0 +1,68 @@
+"""``git ghost clone``."""
+
+from __future__ import annotations
+
+import click
+
+from git_ghost.cli.commands.pull import report
+from git_ghost.cli.options.common import (
+    GhostCommand,
+    calling,
+    exact_option,
+    expect,
+    force_option,
+    json_option,
+    source_option,
+)
+from git_ghost.cli.options.containers import attempt, container_options, write_report
+from git_ghost.cli.view.output import put_json
+
+
+@click.command("clone", cls=GhostCommand, forms=["HASH [DIR]"])
+@click.argument("words", nargs=-1)
+@click.option(
+    "--depth", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
+    help="Fetch N commits of the history that ends in the base; 0 fetches all of it.",
+)  # fmt: skip
+@click.option(
+    "--base", metavar="COMMIT",
+    help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched"
+    " while the ghost is.",
+)  # fmt: skip
+@force_option()
+@exact_option()
+@source_option()
+@json_option()
+@container_options()
+def command(
+    words: tuple[str, ...],
+    depth: int,
+    base: str | None,
+    force: bool,
+    exact: bool,
+    source: str | None,
+    as_json: bool,
+) -> None:
+    """Make a repository whose working tree is what HASH names.
+
+    The ghost says where its base commit is to be had; --source names another place. Without DIR,
+    the folder is named after the source. This is what a container's init step needs: run again
+    after it was interrupted, it finishes its work or finds it finished.
+    """
+    expect(words, 1, 2, "HASH")
+    hash, directory = words[0].strip(), words[1] if len(words) == 2 else None
+    with calling(source) as options:
+        from git_ghost import usecases
+
+        cloned, finished = attempt(
+            options,
+            lambda options: usecases.clone(
+                hash, directory, options, base=base, depth=depth, force=force, exact=exact
+            ),
+        )
+    write_report(cloned.pulled, cloned.source, finished)
+    if as_json:
+        from dataclasses import asdict
+
+        put_json(asdict(cloned))
+    report(cloned.pulled, cloned.directory, cloned.source)

@@ -1,0 +1,58 @@
+"""``git ghost delete``."""
+
+from __future__ import annotations
+
+import click
+
+from git_ghost.cli.commands.list import KINDS, put_ghosts, range_options
+from git_ghost.cli.options.common import GhostCommand, calling, quiet, split_form
+from git_ghost.cli.view.output import count, say
+
+
+@click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
+@click.argument("words", nargs=-1)
+@range_options()
+@click.option(
+    "--all",
+    "everything",
+    is_flag=True,
+    help="Delete all that match, with no HASH and without both ends given.",
+)
+@click.option("-n", "--dry-run", is_flag=True, help="Delete nothing; print what would be deleted.")
+def command(
+    words: tuple[str, ...],
+    start: str,
+    to: str,
+    output: str | None,
+    no_headers: bool,
+    as_json: bool,
+    everything: bool,
+    dry_run: bool,
+) -> None:
+    """Delete ghosts from the ghost repository.
+
+    Deleted are those that lead to HASH, or those from --from to --to: diffs, commits or all; by
+    default diffs. To delete without a HASH and without naming both ends, say --all. What was
+    deleted is printed.
+    """
+    what, hashes = split_form(words, KINDS, "diff")
+    if not (hashes or (start and to) or everything or dry_run):
+        raise click.UsageError(
+            "All must be set if multiple ghosts are deleted: give --all, or both --from and --to,"
+            " or a HASH.",
+            click.get_current_context(),
+        )
+    with calling() as options:
+        from git_ghost import usecases
+
+        gone = usecases.delete(
+            options,
+            what=what,
+            start=start.strip() or "*" * everything,
+            to=to.strip() or "*" * everything,
+            hashes=hashes,
+            dry_run=dry_run,
+        )
+    put_ghosts(gone, what, "Deleted ", output, no_headers, as_json)
+    if not quiet():
+        say(f"{'would delete' if dry_run else 'deleted'} {count(len(gone), 'ghost')}")

@@ -1,0 +1,115 @@
+"""``git ghost list``, and the lists ``git ghost delete`` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from git_ghost.cli.options.common import (
+    Decorator,
+    GhostCommand,
+    calling,
+    expect,
+    json_option,
+    split_form,
+    together,
+)
+from git_ghost.cli.view.output import put, put_json
+
+if TYPE_CHECKING:
+    from git_ghost.store.listing import Listed
+
+KINDS = ("diff", "commits", "all")
+_COLUMNS = {
+    "commits": ("Base", "Remote Base", "Local Base"),
+    "diff": ("Mod", "Local Base", "Local Mod"),
+}
+_ONLY = {"only-from": 0, "only-to": 1}
+
+
+def range_options() -> Decorator:
+    """``--from``, ``--to`` and how the list is printed: for list and delete."""
+    return together(
+        click.option(
+            "--from", "start", default="", metavar="GLOB",
+            help="Only ghosts that start at this commit: an id with `*`, or a commit's name here.",
+        ),
+        click.option(
+            "--to", default="", metavar="GLOB",
+            help="Only ghosts that lead to this hash, or this commit.",
+        ),
+        click.option(
+            "-o", "--output", type=click.Choice(list(_ONLY)), help="Print one of the two columns."
+        ),
+        click.option("--no-headers", is_flag=True, help="Print the rows alone."),
+        json_option(),
+    )  # fmt: skip
+
+
+@click.command("list", cls=GhostCommand, forms=["[diff | commits | all]"])
+@click.argument("words", nargs=-1)
+@range_options()
+def command(
+    words: tuple[str, ...], start: str, to: str, output: str | None, no_headers: bool, as_json: bool
+) -> None:
+    """List the ghosts in the ghost repository.
+
+    Listed are diffs, commits or all; by default diffs. A row is the commit a ghost starts from,
+    and the hash, or the commit, it leads to.
+    """
+    what, rest = split_form(words, KINDS, "diff")
+    expect(rest, 0, 0, "")
+    with calling() as options:
+        from git_ghost import usecases
+
+        found = usecases.list_ghosts(options, what=what, start=start.strip(), to=to.strip())
+    put_ghosts(found, what, "", output, no_headers, as_json)
+
+
+def put_ghosts(
+    found: Sequence[Listed],
+    what: str,
+    did: str,
+    output: str | None,
+    no_headers: bool,
+    as_json: bool,
+) -> None:
+    """Print ghosts as v0.1 does, or as JSON; ``did`` goes into the titles."""
+    if as_json:
+        put_json([_as_json(listed) for listed in found])
+        return
+    for kind in ("commits", "diff"):
+        if what in (kind, "all"):
+            for line in _table(found, kind, did, output, no_headers):
+                put(line)
+
+
+def _table(
+    found: Sequence[Listed], kind: str, did: str, output: str | None, no_headers: bool
+) -> Iterator[str]:
+    noun, *columns = _COLUMNS[kind]
+    wanted = slice(_ONLY[output], _ONLY[output] + 1) if output else slice(2)
+    if not no_headers:
+        yield f"{did}Local {noun} Branches:"
+        yield ""
+        yield " ".join(f"{column:<40}" for column in columns[wanted])
+    for listed in found:
+        if kind_of(listed) == kind:
+            yield " ".join((listed.ghost.base, listed.ghost.to)[wanted])
+    if not no_headers:
+        yield ""
+
+
+def kind_of(listed: Listed) -> str:
+    """``commits`` or ``diff``."""
+    from git_ghost.store.format import CommitsGhost
+
+    return "commits" if isinstance(listed.ghost, CommitsGhost) else "diff"
+
+
+def _as_json(listed: Listed) -> dict[str, str]:
+    ghost = listed.ghost
+    ends = {"kind": kind_of(listed), "base": ghost.base, "to": ghost.to}
+    return {**ends, "ref": ghost.ref, "commit": listed.commit}

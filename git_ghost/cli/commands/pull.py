@@ -1,0 +1,121 @@
+"""``git ghost pull``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from git_ghost.cli.options.common import (
+    MANY,
+    GhostCommand,
+    at_most,
+    calling,
+    exact_option,
+    expect,
+    force_option,
+    json_option,
+    quiet,
+    source_option,
+    split_form,
+)
+from git_ghost.cli.options.containers import attempt, container_options, write_report
+from git_ghost.cli.view.output import count, few, paths, put_json, say, tell, warn
+
+if TYPE_CHECKING:
+    from git_ghost.usecases import Pulled
+
+FORMS = ("[FROM] HASH", "diff [FROM] HASH", "commits [FROM] TO", "all [FROM] TO HASH")
+"""How pull and show name what they are about."""
+
+
+@click.command("pull", cls=GhostCommand, forms=FORMS)
+@click.argument("words", nargs=-1)
+@force_option()
+@exact_option()
+@source_option()
+@json_option()
+@container_options()
+def command(
+    words: tuple[str, ...], force: bool, exact: bool, source: str | None, as_json: bool
+) -> None:
+    """Make the working tree exactly what HASH names.
+
+    HASH is what `git ghost push` printed last: the tree id of a working tree; 7 or more of its
+    digits will do. The commits it builds on are fetched where they are missing: from the ghost
+    repository, and their base from the source remote. What comes out is checked against the tree
+    id before anything is touched. Local changes that would be lost make it refuse.
+
+    \b
+    pull [FROM] HASH    the working tree HASH, on top of commit FROM if given
+    pull diff           the same
+    pull commits        the commits FROM..TO, for a HEAD that is on TO then
+    pull all            the commits FROM..TO and the diff HASH
+
+    Run again after it was interrupted, it finishes its work or finds it finished.
+    """
+    what, hash, base, commits_from = parse_words(words)
+    with calling(source) as options:
+        from git_ghost import usecases
+
+        pulled, finished = attempt(
+            options,
+            lambda options: usecases.pull(
+                hash, options, base=base, what=what, commits_from=commits_from,
+                force=force, exact=exact,
+            ),
+        )  # fmt: skip
+    write_report(pulled, "", finished)
+    if as_json:
+        from dataclasses import asdict
+
+        put_json(asdict(pulled))
+    report(pulled)
+
+
+def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | None]:
+    """What, HASH, base and FROM of the commits, as :func:`git_ghost.pull` names them."""
+    what, rest = split_form(words, ("diff", "commits", "all"), "auto")
+    if what == "all":
+        expect(rest, 2, 3, "TO" if not rest else "HASH")
+        return what, rest[-1], rest[-2], rest[0] if len(rest) == 3 else None
+    expect(rest, 1, 2, "TO" if what == "commits" else "HASH")
+    start = rest[0] if len(rest) == 2 else None
+    return (what, rest[-1], None, start) if what == "commits" else (what, rest[-1], start, None)
+
+
+def report(pulled: Pulled, where: str = "", source: str = "") -> None:
+    """Tell on stderr what a pull (into folder ``where``) did, and what it left to do."""
+    if not quiet():
+        into = f" into {few([where], 1)}" if where else ""
+        say(f"pulled {pulled.hash}{into}: {count(pulled.changed, 'file')} changed")
+        if pulled.head == "branch":
+            say(f"  branch {pulled.branch} was fast-forwarded to {pulled.base}")
+        elif pulled.head == "detached":
+            left = pulled.branch if not where else ""
+            was = f" (it was on {left}: git switch {left})" if left else ""
+            say(f"  HEAD is detached at {pulled.base}{was}")
+        if source:
+            say(f"  from {few([source], 1)}")
+    if pulled.backup:
+        tell(
+            "note",
+            f"local changes were set aside in {pulled.backup}\n"
+            f"  to look at them:  git diff HEAD {pulled.backup}\n"
+            f"  to get them back: git restore --source={pulled.backup} -- :/",
+        )
+    warn(pulled.notices, at_most(MANY))
+    if not pulled.verified:
+        tell(
+            "warning",
+            "this ghost was made by v0.1, whose hashes are no tree ids: there was nothing to verify"
+            f" against; the tree is {pulled.tree}",
+        )
+    if pulled.untracked:
+        some = count(len(pulled.untracked), "untracked file")
+        text = f"{some} here, not part of what was pulled:"
+        tell("warning", text + paths(pulled.untracked, at_most(MANY)))
+    if pulled.submodules:
+        some = count(len(pulled.submodules), "submodule")
+        tell("warning", f"{some} to be updated:" + paths(pulled.submodules, at_most(MANY)))
+        tell("hint", "git submodule update --init")

@@ -1,0 +1,49 @@
+"""The options about the cluster, which run and code share."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from git_ghost.cli.options.common import Decorator, together
+
+if TYPE_CHECKING:
+    from git_ghost.workloads.cluster.client import Access
+
+
+def cluster_options() -> Decorator:
+    """All of them; hand what the command gets to :func:`access`."""
+    return together(
+        click.option(
+            "-n", "--namespace", metavar="NAME",
+            help="The namespace [default: the object's own, the context's].",
+        ),
+        click.option("--context", metavar="NAME", help="The context of the kubeconfig."),
+        click.option(
+            "--kubeconfig", metavar="FILE",
+            help="The kubeconfig [env: KUBECONFIG, default: ~/.kube/config; without one, the"
+            " service account of the pod this runs in].",
+        ),
+    )  # fmt: skip
+
+
+def access(given: dict[str, Any]) -> Access:
+    """Which cluster; takes the options of :func:`cluster_options` out of ``given``."""
+    from git_ghost.workloads.cluster.client import Access
+
+    names = ("kubeconfig", "context", "namespace")
+    return Access(**{name: given.pop(name) or "" for name in names}, environ=os.environ)
+
+
+def flags(access: Access, namespace: str) -> str:
+    """The same cluster and namespace, as options of a kubectl command a user may copy."""
+    import shlex
+
+    pairs = (
+        ("--kubeconfig", access.kubeconfig),
+        ("--context", access.context),
+        ("-n", namespace),
+    )
+    return "".join(f" {flag} {shlex.quote(value)}" for flag, value in pairs if value)

@@ -1,0 +1,54 @@
+"""The use cases: push, pull, clone, show, diff, list, delete, doctor, inject, run, code."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from git_ghost.usecases.cloning import Cloned, clone
+    from git_ghost.usecases.coding import Coded, code
+    from git_ghost.usecases.context import Options
+    from git_ghost.usecases.injecting import Choices, Injected, inject, uninject
+    from git_ghost.usecases.inspecting import diff, show
+    from git_ghost.usecases.managing import Check, delete, doctor, list_ghosts
+    from git_ghost.usecases.pulling import Pulled, pull
+    from git_ghost.usecases.pushing import Pushed, push
+    from git_ghost.usecases.running import Ran, run
+
+_HOME = {
+    "Check": "managing",
+    "Choices": "injecting",
+    "Cloned": "cloning",
+    "Coded": "coding",
+    "Injected": "injecting",
+    "Options": "context",
+    "Pulled": "pulling",
+    "Pushed": "pushing",
+    "Ran": "running",
+    "clone": "cloning",
+    "code": "coding",
+    "delete": "managing",
+    "diff": "inspecting",
+    "doctor": "managing",
+    "inject": "injecting",
+    "list_ghosts": "managing",
+    "pull": "pulling",
+    "push": "pushing",
+    "run": "running",
+    "show": "inspecting",
+    "uninject": "injecting",
+}
+
+__all__ = [
+    "Check", "Choices", "Cloned", "Coded", "Injected", "Options", "Pulled", "Pushed", "Ran",
+    "clone", "code", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "run",
+    "show", "uninject",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: a push needs none of what a clone imports, and start-up is felt in every call.
+    if name not in _HOME:
+        raise AttributeError(f"module 'git_ghost.usecases' has no attribute '{name}'")
+    return getattr(importlib.import_module(f"git_ghost.usecases.{_HOME[name]}"), name)

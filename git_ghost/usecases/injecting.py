@@ -1,0 +1,247 @@
+"""inject: add the pull of a ghost to Kubernetes manifests, or take it out. Nobody is contacted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from git_ghost.errors import NoRepository, UsageError
+from git_ghost.model import Notice, redact
+from git_ghost.settings import GitConfig
+from git_ghost.usecases.context import Context, Options, context_anywhere
+from git_ghost.workloads import manifest
+from git_ghost.workloads.manifest import Document, ManifestError, Step
+from git_ghost.worktree.base import remote_url
+
+
+class Choices(NamedTuple):
+    """How the pull step is to be; None and empty: as git config says, else the default.
+
+    The git config name stands behind each.
+    """
+
+    image: str | None = None
+    """Image of the pull step (``ghost.image``)."""
+    mount: str | None = None
+    """Where the code is to be (``ghost.mount``, ``/workspace``)."""
+    containers: Sequence[str] = ()
+    """Names of the containers that get it (``ghost.container``, every main container)."""
+    template: str | None = None
+    """Name of a workflow's template to add it to (``ghost.template``, all of them)."""
+    git_secret: str | None = None
+    """Name of the Secret with the credentials for the source (``ghost.gitSecret``)."""
+    ghost_secret: str | None = None
+    """Name of the one for the ghost repository (``ghost.ghostSecret``)."""
+    run_as_user: str | None = None
+    """User id of the pull; ``none`` leaves it to the cluster (``ghost.initRunAsUser``, 65533)."""
+    labels: Sequence[str] = ()
+    """``key=value`` each, for the objects and their pods (``ghost.label``)."""
+    annotations: Sequence[str] = ()
+    """The same (``ghost.annotation``)."""
+
+
+class Target(NamedTuple):
+    """The ghost to pull, and where pods find it."""
+
+    hash: str
+    base: str
+    repo: str
+    source: str
+    prefix: str
+
+
+class Outcome(NamedTuple):
+    """What was done to one object: ``templates`` pod templates got the pull (or lost it)."""
+
+    where: str
+    name: str
+    templates: int
+    known: bool
+    pods_from: str = ""
+    """The object given together with it whose pod templates it uses: ``trainingruntime/torch``."""
+
+
+@dataclass(frozen=True)
+class Injected:
+    """The objects with the pull step, in the order they were read."""
+
+    objects: tuple[dict[str, Any], ...]
+    outcomes: tuple[Outcome, ...]
+    notices: tuple[Notice, ...]
+    hash: str = ""
+    """The ghost they pull."""
+
+
+def inject(
+    files: Sequence[str],
+    options: Options = Options(),
+    *,
+    hash: str | None = None,
+    base: str | None = None,
+    choices: Choices = Choices(),
+    strict: bool = False,
+    stdin: bytes = b"",
+) -> Injected:
+    """Add the pull of the ghost ``hash`` to the objects in ``files`` (folders; ``-``: ``stdin``).
+
+    Without ``hash`` it is that of the working tree, as a push would name it now; ``base`` pins the
+    commit it is based on. An unknown kind is passed on with a notice; ``strict`` refuses it. Raises
+    UsageError, ManifestError (a GhostError), and for the working tree what :func:`git_ghost.push`
+    raises.
+    """
+    documents = manifest.read(files, stdin)
+    context = context_anywhere(options)
+    target = given(context, hash, base) if hash is not None else of_working_tree(context)
+    step = step_for(context.config, choices, target)
+    objects = tuple(manifest.inject(document, step) for document in documents)
+    outcomes = tuple(_outcomes(documents))
+    notices = [
+        *_unknown(outcomes, strict=strict),
+        *without_pull(documents),
+        *left_out(context, target.source),
+    ]
+    if not any(outcome.templates for outcome in outcomes):
+        notices.append(Notice("nothing was added: there is no pod template in what was given"))
+    return Injected(objects, outcomes, tuple(notices), target.hash)
+
+
+def uninject(files: Sequence[str], *, stdin: bytes = b"") -> Injected:
+    """The objects in ``files`` as they were before :func:`inject`. Raises ManifestError."""
+    documents = manifest.read(files, stdin)
+    objects = tuple(manifest.remove(document) for document in documents)
+    outcomes = (
+        Outcome(each.where, each.name, int(before != after), known=True)
+        for each, before, after in zip(documents, [d.data for d in documents], objects, strict=True)
+    )
+    return Injected(objects, tuple(outcomes), ())
+
+
+def _outcomes(documents: Sequence[Document]) -> Iterator[Outcome]:
+    for document in documents:
+        for each in manifest.items(document):
+            found, there = len(manifest.pod_templates(each)), manifest.pods_from(each)
+            known = manifest.is_known(each.data)
+            yield Outcome(each.where, each.name, found, known, there.shown if there else "")
+
+
+def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
+    for outcome in outcomes:
+        if not outcome.known:
+            text = f"{outcome.where}: {outcome.name} is of a kind git ghost does not know"
+            if strict:
+                raise ManifestError(text, "Without --strict it is passed on unchanged.")
+            yield Notice(f"{text}; it is passed on unchanged")
+
+
+def without_pull(documents: Sequence[Document]) -> Iterator[Notice]:
+    """Notices of pods that a document starts and that get no pull by adding it to the document."""
+    for document in documents:
+        for each in manifest.items(document):
+            if names := ", ".join(manifest.templates_elsewhere(each)):
+                yield Notice(
+                    f"{each.where}: {each.name} refers to templates elsewhere, which get no pull"
+                    f" from this file: {names}"
+                )
+
+
+def given(context: Context, hash: str, base: str | None) -> Target:
+    """The target for a hash the user names: nothing is known of it but what the settings say."""
+    settings = context.settings
+    return Target(_id(hash), _id(base or ""), settings.repo, settings.source, settings.prefix)
+
+
+def _id(text: str) -> str:
+    text = text.strip()
+    return text.lower() if re.fullmatch(r"[0-9A-Fa-f]+", text) else text
+
+
+def of_working_tree(context: Context) -> Target:
+    """The target a push of the working tree would make now."""
+    from git_ghost.usecases.pushing import push
+
+    if context.repository is None:
+        raise NoRepository(
+            "no hash is given, and this is no git repository that could have one",
+            "Give the hash that `git ghost push` printed.",
+        )
+    pushed = push(context.options, dry_run=True)
+    settings = context.settings
+    base = pushed.ghosts[-1].ghost.base
+    source = settings.source or pushed.source
+    return Target(pushed.hash, base, settings.repo, source, settings.prefix)
+
+
+def left_out(context: Context, source: str) -> Iterator[Notice]:
+    """Notices of credentials in URLs, which never go into a manifest.
+
+    ``source`` is the source the manifest names.
+    """
+    settings = context.settings
+    for url, option in (
+        (settings.repo, "--ghost-secret"),
+        (settings.source or _remote_url(context, source), "--git-secret"),
+    ):
+        if redact(url) != url:
+            yield Notice(
+                f"the credentials in the URL of {redact(url)} do not go into a manifest:"
+                f" put them into a Secret and name it with {option}"
+            )
+
+
+def _remote_url(context: Context, source: str) -> str:
+    """The URL of the remote that ``source`` is, with its credentials; empty without any."""
+    repository = context.repository
+    if repository is None:
+        return ""
+    urls = (remote_url(repository, name) for name in repository.config.remotes())
+    return next((url for url in urls if redact(url) != url and redact(url) == source), "")
+
+
+def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
+    """The pull step, by the user's choices and git config; UsageError for what cannot be read.
+
+    Whether it is possible is found out when it is added to something.
+    """
+
+    def one(given: str | None, name: str, default: str = "") -> str:
+        return given if given is not None else config.get(f"ghost.{name}", default)
+
+    def several(given: Sequence[str], name: str) -> Sequence[str]:
+        return given or config.values.get(f"ghost.{name}", ())
+
+    return Step(
+        hash=target.hash,
+        base=target.base,
+        repo=target.repo,
+        source=target.source,
+        prefix=target.prefix,
+        image=one(choices.image, "image"),
+        mount=one(choices.mount, "mount", "/workspace"),
+        containers=tuple(several(choices.containers, "container")),
+        template=one(choices.template, "template"),
+        git_secret=one(choices.git_secret, "gitsecret"),
+        ghost_secret=one(choices.ghost_secret, "ghostsecret"),
+        run_as_user=_user(one(choices.run_as_user, "initrunasuser", str(Step(*"___").run_as_user))),
+        labels=_pairs(several(choices.labels, "label"), "label"),
+        annotations=_pairs(several(choices.annotations, "annotation"), "annotation"),
+    )
+
+
+def _user(text: str) -> int | None:
+    if text.lower() in ("none", ""):
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"'{text}' is no user id", "Give a number, or none: the cluster chooses.")
+    return int(text)
+
+
+def _pairs(words: Sequence[str], what: str) -> Mapping[str, str]:
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'{word}' is no {what}", "Give KEY=VALUE.")
+        found[key] = value
+    return found

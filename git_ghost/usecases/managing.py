@@ -1,0 +1,173 @@
+"""list, delete, doctor: what is in the ghost repository, and whether everything is in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from git_ghost.errors import GhostError, UsageError
+from git_ghost.git import version
+from git_ghost.model import hash_argument
+from git_ghost.repository import quarantine
+from git_ghost.store import listing, send
+from git_ghost.store.format import CommitsGhost, DiffGhost
+from git_ghost.store.listing import Listed, matching, place_of, resolve_prefix
+from git_ghost.store.send import probe_write
+from git_ghost.usecases.context import Context, Options, context_anywhere
+from git_ghost.usecases.pushing import guard, settle_bases, what_is_wanted
+from git_ghost.worktree import base as bases, guards, snapshot
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "diff": (DiffGhost,),
+    "commits": (CommitsGhost,),
+    "all": (DiffGhost, CommitsGhost),
+}
+
+
+def list_ghosts(
+    options: Options = Options(), *, what: str = "diff", start: str = "", to: str = ""
+) -> list[Listed]:
+    """The ghosts in the ghost repository, commits first, each kind sorted by name.
+
+    ``what`` is ``diff``, ``commits`` or ``all``; ``start`` and ``to`` are globs for their two ends,
+    or names of commits here. Raises UsageError for another ``what``, RemoteError.
+    """
+    return _select(context_anywhere(options), what, start, to, ())
+
+
+def _select(
+    context: Context, what: str, start: str, to: str, hashes: Sequence[str]
+) -> list[Listed]:
+    if what not in _KINDS:
+        raise UsageError(f"there is no kind of ghosts '{what}'", f"One of: {', '.join(_KINDS)}.")
+    place = place_of(context.repository, context.link)
+    listed = listing.list_ghosts(place, context.store())
+    found = [g for g in listed if isinstance(g.ghost, _KINDS[what])]
+    found = matching(found, _resolved(context, start), _resolved(context, to))
+    if hashes:
+        ends = {resolve_prefix(found, hash_argument(digits)) for digits in hashes}
+        found = [g for g in found if g.ghost.to in ends]
+    return sorted(found, key=lambda g: (isinstance(g.ghost, DiffGhost), g.ghost.ref))
+
+
+def _resolved(context: Context, glob: str) -> str:
+    """A commit's name here (``HEAD``, a branch, an abbreviation) as its id; a glob as it is."""
+    glob = glob.strip()
+    if not glob or any(c in glob for c in "*?[") or context.repository is None:
+        return glob
+    return context.repository.commit(glob) or glob
+
+
+def delete(
+    options: Options = Options(),
+    *,
+    what: str = "diff",
+    start: str = "",
+    to: str = "",
+    hashes: Sequence[str] = (),
+    dry_run: bool = False,
+) -> list[Listed]:
+    """Delete the ghosts :func:`list_ghosts` gives for the same arguments; returns those deleted.
+
+    ``hashes`` restricts it to ghosts that lead to these. One that changed meanwhile is left alone.
+    ``dry_run`` deletes nothing. Raises UsageError unless ``hashes``, or both ends, are named (``*``
+    names any), NoSuchGhost for a hash that names none, RemoteError.
+    """
+    if not (hashes or (start and to) or dry_run):
+        raise UsageError(
+            "nothing says which ghosts to delete", "Name hashes, or both ends; '*' stands for any."
+        )
+    context = context_anywhere(options)
+    found = _select(context, what, start, to, hashes)
+    if dry_run or not found:
+        return found
+    place = place_of(context.repository, context.link)
+    return send.delete(place, context.store(), found)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing :func:`doctor` looked at: ``ok`` None is a warning."""
+
+    name: str
+    ok: bool | None
+    detail: str
+    hint: str = ""
+
+
+def doctor(options: Options = Options()) -> list[Check]:
+    """Look at everything a push and a pull need; nothing is changed, nothing raised."""
+    checks = [_check("git", lambda: (True, "git " + ".".join(map(str, version())), ""))]
+    try:
+        context = context_anywhere(options)
+    except GhostError as e:
+        return [*checks, Check("settings", False, e.message, e.hint)]
+    if context.repository is None or not context.repository.work_tree:
+        checks.append(
+            Check(
+                "repository",
+                None,
+                "not in a working tree",
+                "Go into one to check what a push would send.",
+            )
+        )
+    else:
+        checks.append(Check("repository", True, context.repository.work_tree))
+    checks += _ghost_repository_checks(context)
+    if context.repository is not None and context.repository.work_tree:
+        checks.append(_check("base commit", lambda: _base(context)))
+        checks.append(_check("to be sent", lambda: _to_be_sent(context)))
+    return checks
+
+
+def _check(name: str, look: Callable[[], tuple[bool | None, str, str]]) -> Check:
+    try:
+        return Check(name, *look())
+    except GhostError as e:
+        return Check(name, False, e.message, e.hint)
+    except OSError as e:  # a folder that cannot be written to, a full disk
+        return Check(name, False, str(e))
+
+
+def _ghost_repository_checks(context: Context) -> Iterator[Check]:
+    target = context.store()
+    place = place_of(context.repository)
+    if target.embedded and not os.path.exists(target.url):
+        hint = "Good for this machine alone. To share ghosts: git config --global ghost.repo URL"
+        yield Check("ghost repository", None, f"{target.shown}, made at the first push", hint)
+        return
+
+    def read() -> tuple[bool | None, str, str]:
+        count = len(listing.list_ghosts(place, target))
+        return True, f"{target.shown}, {count} ghost(s) under '{target.prefix}'", ""
+
+    readable = _check("ghost repository", read)
+    yield readable
+    if readable.ok:
+        yield _check(
+            "write access",
+            lambda: (probe_write(context.repository, target), target.shown, ""),
+        )
+
+
+def _base(context: Context) -> tuple[bool | None, str, str]:
+    decided = settle_bases(context)
+    base, source = decided.remote_base, decided.source
+    if base is None:
+        hint = "Push the branch to the source remote once, so that a pod can fetch its base there."
+        return None, f"no remote has {decided.head[:12]} or a commit before it", hint
+    bases.require_advertised(context.here, source.remote, base)
+    more = f"; {decided.span.count} local commit(s) go along" if decided.span else ""
+    return True, f"{base[:12]} on {source.remote} ({source.url}){more}", ""
+
+
+def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
+    repository = context.here
+    with quarantine(repository, context.options.working_dir) as private:
+        private.copy_index()
+        wanted = what_is_wanted(context, (), None)
+        found = snapshot.select(private, snapshot.survey(private), wanted)
+        guard(private, found, settle_bases(context), wanted)
+        size = guards.show_size(sum(snapshot.sizes(repository, found).values()))
+        return True, f"{len(found.changed)} changed, {len(found.untracked)} new file(s), {size}", ""

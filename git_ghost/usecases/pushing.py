@@ -1,0 +1,414 @@
+"""push: snapshot the working tree, make its ghosts, send them in one session."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from git_ghost.errors import UsageError
+from git_ghost.git import Running
+from git_ghost.model import Notice, Oid, redact
+from git_ghost.process import Background
+from git_ghost.repository import STATE, Quarantine, Repository, needs_work_tree, quarantine
+from git_ghost.store import send
+from git_ghost.store.format import (
+    BUNDLE_FILE,
+    COMMITS_FILE,
+    DIFF_FILE,
+    CommitsGhost,
+    DiffGhost,
+    Ghost,
+    Trailers,
+)
+from git_ghost.store.make import identity, make_commit, start_blob, warm_up
+from git_ghost.store.repository import GhostRepository, make_embedded
+from git_ghost.store.send import replace_without_bundle
+from git_ghost.usecases.context import Context, Options, open_context
+from git_ghost.worktree import base as bases, guards, snapshot
+from git_ghost.worktree.base import Range
+from git_ghost.worktree.snapshot import Survey, Wanted
+
+KINDS = ("auto", "diff", "commits", "all")
+"""What a push can send."""
+
+_PATCH = (
+    "-p", "--binary", "--full-index", "--no-renames", "--no-ext-diff", "--no-textconv",
+    "--no-color", "--no-relative", "--src-prefix=a/", "--dst-prefix=b/", "-U3",
+    "--ignore-submodules=none", "--submodule=short", "--inter-hunk-context=0",
+    "--diff-algorithm=myers",
+)  # fmt: skip
+
+DIFF_TREE = (
+    "diff-tree",
+    "-r",
+    *_PATCH,
+)
+"""The patch of a diff ghost: between immutable objects, by plumbing, no user's setting in it."""
+
+_LOG = (
+    "-c", "diff.orderFile=/dev/null", "-c", "diff.suppressBlankEmpty=false",
+    "-c", "log.mailmap=false", "-c", "log.diffMerges=separate",
+    "log", "--reverse", "--pretty=email", "--stat", "-m", "--first-parent", *_PATCH,
+    "--no-notes", "--no-decorate", "--no-show-signature", "--encoding=UTF-8",
+)  # fmt: skip
+"""``commits.patch``, for people and v0.1 readers: v0.1's command, deaf to the user's settings."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A ghost that a push made, and whether the ghost repository did not have it yet."""
+
+    ghost: Ghost
+    new: bool
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """What a push did (``dry_run``: would do). ``lines`` is v0.1's output."""
+
+    ghosts: tuple[Sent, ...]
+    repo: str
+    """The ghost repository, without credentials."""
+    head: Oid
+    """The newest commit the ghosts are about: HEAD, unless another one was named."""
+    remote_base: str
+    """R, the newest commit of the history that the source remote has; empty when there is none."""
+    source: str
+    """The source remote's URL, without credentials; empty when there is none."""
+    commits: int
+    """How many local commits go with it."""
+    changed: tuple[str, ...]
+    """Tracked paths that differ from HEAD."""
+    untracked: tuple[str, ...]
+    """New files that go with it: not ignored ones, and those named with ``include``."""
+    notices: tuple[Notice, ...]
+    made_repository: bool
+    """Whether the embedded default ghost repository was made for this push."""
+    dry_run: bool
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """``<base> <commit>`` for a commits ghost, then ``<base> <hash>`` for a diff ghost."""
+        return tuple(f"{sent.ghost.base} {sent.ghost.to}" for sent in self.ghosts)
+
+    @property
+    def hash(self) -> str:
+        """The hash to pull: of the working tree, or of the last commit when only commits went."""
+        return self.ghosts[-1].ghost.to
+
+
+class Bases(NamedTuple):
+    """The commits a push is between: ``span`` when commits go; ``start`` when a diff goes."""
+
+    head: Oid
+    remote_base: Oid | None
+    start: Oid | None
+    span: Range | None
+    source: bases.Source
+
+    @property
+    def first(self) -> Oid | None:
+        """Where the commits begin that may be nowhere else; None when no remote has any."""
+        return self.span.base if self.span else self.remote_base
+
+
+class _Request(NamedTuple):
+    """A push under way: where, of what, and what is said about it."""
+
+    context: Context
+    private: Quarantine
+    surveyed: Survey
+    found: Survey
+    """``surveyed``, reduced to and completed by what is wanted."""
+    decided: Bases
+    message: str
+    dry_run: bool
+
+    @property
+    def repository(self) -> Repository:
+        return self.context.here
+
+
+def push(
+    options: Options = Options(),
+    *,
+    what: str = "auto",
+    base: str | None = None,
+    to: str | None = None,
+    include: Sequence[str | bytes | os.PathLike[str]] = (),
+    follow_symlinks: bool = False,
+    untracked: bool | None = None,
+    without: Sequence[str] = (),
+    message: str = "",
+    dry_run: bool = False,
+) -> Pushed:
+    """Store the working tree, and local commits, as ghosts; returns what to pull.
+
+    ``what`` is ``auto`` (the diff, and the commits when the source remote lacks some), ``diff``
+    (from ``base``, default HEAD), ``commits`` (``base..to``; default: the remote base, HEAD) or
+    ``all`` (commits ``base..to`` and the diff from ``to``). ``include`` names files and folders,
+    relative to the directory, that go even if git ignores them or they look like secrets;
+    ``follow_symlinks`` adds what included links point to; ``untracked`` False leaves new files
+    behind; ``without`` (``nested``, ``submodules``, ``lfs``) goes on without what a ghost
+    cannot carry. ``message`` is kept with the ghosts. ``dry_run`` sends and makes nothing.
+
+    Nothing in the repository changes. Raises GhostError (refused, with reasons), UsageError,
+    NoSuchBase (no such commit here), RemoteError.
+    """
+    if what not in KINDS:
+        raise UsageError(f"there is no '{what}' to push", f"One of: {', '.join(KINDS)}.")
+    if to is not None and what not in ("commits", "all"):
+        raise UsageError(f"a push of '{what}' has no second commit, but there is '{to}'")
+    context = open_context(options)
+    repository = needs_work_tree(context.here)
+    if unknown := set(without) - set(guards.WITHOUT):
+        raise UsageError(
+            f"there is no '{min(unknown)}' to go without", f"One of: {', '.join(guards.WITHOUT)}."
+        )
+    wanted = what_is_wanted(context, include, untracked)._replace(
+        follow_symlinks=follow_symlinks, without=frozenset(without)
+    )
+    with context.link, quarantine(repository, options.working_dir) as private:
+        if not dry_run:
+            context.link.ahead(context.store().url)
+            Background(warm_up)
+        settling = Background(lambda: settle_bases(context, what, base, to))
+        if what == "commits":  # the working tree is not asked
+            surveyed = found = Survey(None, repository.branch)
+        else:
+            private.copy_index()
+            surveyed = snapshot.survey(private)
+            found = snapshot.select(private, surveyed, wanted)
+        decided = settling.get()
+        guard(private, found, decided, wanted)
+        request = _Request(context, private, surveyed, found, decided, message, dry_run)
+        return _make_and_send(request)
+
+
+def what_is_wanted(
+    context: Context, include: Sequence[str | bytes | os.PathLike[str]], untracked: bool | None
+) -> Wanted:
+    """What a snapshot is to hold, by the arguments and the settings."""
+    here = os.fsencode(os.path.abspath(context.options.folder))
+    return Wanted(
+        untracked=context.settings.untracked if untracked is None else untracked,
+        include=tuple(os.path.join(here, os.fsencode(path)) for path in include),
+        limits=guards.Limits(context.settings.max_file_size, context.settings.max_size),
+    )
+
+
+def settle_bases(
+    context: Context, what: str = "auto", base: str | None = None, to: str | None = None
+) -> Bases:
+    """Which commits the push is between, asking git as little as possible.
+
+    Raises UsageError, NoSuchBase, and GhostError where a shallow history hides a part.
+    """
+    repository, remote = context.here, context.settings.remote
+    if what == "diff" or (what == "auto" and base is not None):
+        start = head = bases.require_commit(repository, "HEAD" if base is None else base)
+    else:
+        head = bases.require_commit(repository, "HEAD" if to is None else to)
+        start = head
+    remote_base = None
+    if remote or context.config.remotes():
+        remote_base = bases.find_remote_base(repository, head, remote)
+    span = None
+    if what in ("commits", "all"):
+        first = bases.require_commit(repository, base) if base is not None else remote_base
+        if first is None:
+            raise UsageError(
+                "no commit of this history is on a remote, so the commits have no base",
+                f"Name one (git ghost push {what} FROM), or fetch from the source remote.",
+            )
+        span = bases.describe_range(repository, first, head)
+    elif what == "auto" and base is None and remote_base not in (None, head):
+        assert remote_base is not None
+        span = bases.describe_range(repository, remote_base, head)
+    upstream = context.config.get(f"branch.{repository.branch}.remote")
+    prefer = tuple(name for name in (remote, upstream) if name)
+    source = bases.find_source(repository, span.base if span else remote_base, prefer)
+    if context.settings.source:
+        source = source._replace(url=redact(context.settings.source))
+    return Bases(head, remote_base, start if what != "commits" else None, span, source)
+
+
+def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) -> None:
+    """Refuse (GhostError) what should not be sent, before anything is hashed.
+
+    Local commits are looked at too: nobody else has the submodule commits and LFS files they name.
+    A submodule that is as the source remote has it is not asked.
+    """
+    repository = private.repository
+    assert repository is not None
+    since = _changed_since(repository, decided, found)
+    if decided.first is not None:
+        known = found.gitlinks or tuple(path for path, gitlink in since.items() if gitlink)
+        local = found.changed.union(since)
+        found = found._replace(gitlinks=tuple(path for path in known if path in local))
+    snapshot.guard(repository, private.env(), found, wanted)
+    guards.check_lfs(repository, private.env(), since, wanted.without)
+
+
+def _changed_since(repository: Repository, decided: Bases, found: Survey) -> dict[bytes, bool]:
+    """What local commits changed, and whether it is a submodule; asked only where it matters."""
+    first, last = decided.first, decided.head
+    matters = found.gitlinks or decided.start is None or repository.config.any(r"filter\.lfs\.")
+    if first in (None, last) or not matters:
+        return {}
+    raw = ("diff-tree", "-r", "-z", "--raw", "--no-renames", "--diff-filter=d")
+    out = repository.git(*raw, "--ignore-submodules=none", str(first), last).split(b"\0")
+    return {
+        path: meta.split(b" ")[1] == b"160000"
+        for meta, path in zip(out[0::2], out[1::2], strict=False)
+    }
+
+
+def _make_and_send(request: _Request) -> Pushed:
+    context, private, decided = request.context, request.private, request.decided
+    found, dry_run = request.found, request.dry_run
+    target = context.store()
+    span, start = decided.span, decided.start
+    packing = None
+    if span and not dry_run:
+        packing = Background(lambda: _commits_files(private, span))
+    tree = snapshot.write_tree(private, found) if start else None
+    made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
+    new_repository, fates = False, dict.fromkeys(made, True)
+    if not dry_run:
+        patch = _diff_files(private, start, tree) if start and tree else {}
+        packed = packing.get() if packing else {}
+        by = identity(context.config, os.environ, _user(), int(time.time()))
+        for ghost in made:
+            files = patch if isinstance(ghost, DiffGhost) else packed
+            made[ghost] = make_commit(private, files, _trailers(request, ghost), by)
+        new_repository = make_embedded(target, request.repository.object_format)
+        fates = send.send(private, target, made, context.link)
+        for ghost in made:
+            if isinstance(ghost, CommitsGhost):
+                new = fates[ghost]
+                fates[ghost] = _complete(context, private, target, ghost, made[ghost], new)
+    return Pushed(
+        ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
+        repo=target.shown,
+        head=decided.head,
+        remote_base=decided.remote_base or "",
+        source=decided.source.url,
+        commits=decided.span.count if decided.span else 0,
+        changed=tuple(os.fsdecode(path) for path in sorted(found.changed)),
+        untracked=tuple(os.fsdecode(path) for path in (*found.untracked, *found.included)),
+        notices=tuple(_notices(request)),
+        made_repository=new_repository,
+        dry_run=dry_run,
+    )
+
+
+def _complete(
+    context: Context,
+    private: Quarantine,
+    target: GhostRepository,
+    ghost: CommitsGhost,
+    commit: Oid,
+    new: bool,
+) -> bool:
+    """See to it that a commits ghost that was there already has a bundle; whether it was replaced.
+
+    v0.1 makes ghosts of the same name without one. What this repository sent, or looked at, once is
+    noted in our folder, so that a push again is one session.
+    """
+    state = os.path.join(context.here.common_dir, STATE, "sent")
+    line = f"{target.shown} {ghost.ref}\n"
+    if not new:
+        with contextlib.suppress(OSError), open(state, encoding="utf-8") as noted:
+            if line in noted:
+                return new
+        new = replace_without_bundle(private, target, ghost, commit, context.link)
+    with contextlib.suppress(OSError):  # a note that cannot be made costs a session next time
+        os.makedirs(os.path.dirname(state), exist_ok=True)
+        with open(state, "a", encoding="utf-8") as noted:
+            noted.write(line)
+    return new
+
+
+def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:
+    """The ghosts of a push, in the order they are printed."""
+    names: list[Ghost] = []
+    if decided.span:
+        names.append(CommitsGhost(decided.span.base, decided.span.head, prefix))
+    if decided.start and tree:
+        names.append(DiffGhost(decided.start, tree, prefix))
+    return names
+
+
+def _trailers(request: _Request, ghost: Ghost) -> Trailers:
+    is_diff = isinstance(ghost, DiffGhost)
+    return Trailers(
+        tree=ghost.to if is_diff else "",
+        base=ghost.base if is_diff else ghost.to,
+        remote_base=request.decided.first or "",
+        source=request.decided.source.url,
+        branch=request.surveyed.branch,
+        subject=request.message,
+    )
+
+
+def _user() -> str:
+    """The name of the user of this process, for ghosts whose author has none."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may run under an id nobody has
+        return ""
+
+
+def _diff_files(private: Quarantine, start: Oid, tree: Oid) -> dict[str, Oid]:
+    repository = private.repository
+    assert repository is not None
+    env, cwd = private.env(), repository.cwd
+    patch = Running(*DIFF_TREE, start, tree, cwd=cwd, env=env)
+    return {DIFF_FILE: start_blob(env, cwd, patch)()}
+
+
+def _commits_files(private: Quarantine, span: Range) -> dict[str, Oid]:
+    repository = private.repository
+    assert repository is not None
+    env, cwd = private.env(), repository.cwd
+    log = Running(*_LOG, f"{span.base}..{span.head}", cwd=cwd, env=env)
+    patch = Background(start_blob(env, cwd, log))
+    pack = bases.start_bundle_pack(repository, env, span)
+    header = bases.bundle_header(span, repository.object_format)
+    bundle = start_blob(env, cwd, pack, header)()
+    return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
+
+
+def _notices(request: _Request) -> Iterator[Notice]:
+    """What the user should hear: what was not sent, and what a pull will need."""
+    found, decided = request.found, request.decided
+    left = set(request.surveyed.untracked).difference(found.untracked, found.included)
+    not_sent = (
+        ("changed, but git was told to overlook them: not sent unless named with -I", found.hidden),
+        ("new files not sent (--no-untracked)", sorted(left)),
+        ("repositories inside this one, not sent (--without nested)", found.nested),
+        (
+            "submodules whose uncommitted changes are not sent (--without submodules)",
+            found.dirty_submodules,
+        ),
+    )
+    for text, paths in not_sent:
+        if paths:
+            yield Notice(text, tuple(os.fsdecode(path) for path in paths))
+    if not request.repository.config.remotes():
+        alone = "; only the diff goes" if decided.span is None else ""
+        text = "there is no remote: the base commit must be had where this is pulled"
+        yield Notice(text + alone)
+    elif decided.remote_base is None:
+        text = f"no remote-tracking ref has {decided.head} or a commit before it"
+        yield Notice(f"{text} (push or fetch it first)")
+    elif decided.span is None and decided.start not in (None, decided.remote_base):
+        text = f"the base commit {decided.start} is on no remote"
+        yield Notice(f"{text}; `git ghost push` without a base sends the commits too")

@@ -1,0 +1,1 @@
+"""Reading what Git Ghost v0.1 made."""

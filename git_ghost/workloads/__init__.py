@@ -1,0 +1,1 @@
+"""What runs code: manifests, and the clusters that run them."""

@@ -1,0 +1,304 @@
+"""Add the pull step to an object's pod templates, and take it back."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from git_ghost.errors import UsageError
+from git_ghost.model import is_oid
+from git_ghost.workloads.manifest import step as steps
+from git_ghost.workloads.manifest.edits import Edits, Path, undo
+from git_ghost.workloads.manifest.kinds import ARGO, PodTemplate, items, pod_defaults, pod_templates
+from git_ghost.workloads.manifest.reading import Document, ManifestError, Object, group
+from git_ghost.workloads.manifest.step import NAME, NOTE, PREFIX, Step
+
+_ANNOTATIONS: Path = ("metadata", "annotations")
+
+
+class Code(NamedTuple):
+    """The code an object runs, as its annotations say."""
+
+    hash: str
+    base: str = ""
+    repository: str = ""
+    source: str = ""
+    prefix: str = "ghost"
+
+
+def inject(document: Document, step: Step) -> Object:
+    """A copy of the document's object whose pod templates pull ``step``'s ghost first.
+
+    What an earlier injection added is replaced. An object without pod templates comes back as it
+    is. Raises ManifestError for an object it cannot be added to, UsageError for an impossible
+    ``step``.
+    """
+    step = steps.checked(step)
+    data = remove(document)
+    for each in items(document._replace(data=data)):
+        _inject_one(each, step)
+    return data
+
+
+def _inject_one(document: Document, step: Step) -> None:
+    every = pod_templates(document)
+    if not every:
+        return
+    templates = _chosen(document, every, step)
+    _check_shape(document, templates)
+    _check_containers(document, templates, step)
+    for value in (step.hash, step.base):
+        if steps.is_expression(value) and group(document.data) != ARGO:
+            raise UsageError(
+                f"{document.where}: {value} means something in a workflow, not in a"
+                f" {document.kind}",
+                "Give the hash itself.",
+            )
+    for template in every:
+        edits = Edits(template.owner)
+        if any(template is each for each in templates):
+            _annotate(edits, step, step.facts)
+            _add(document, edits, template, step)
+        elif step.labels or step.annotations:  # they are for all pods of the object
+            _annotate(edits, step, {})
+        else:
+            continue
+        edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+    if all(template.owner is not document.data for template in templates):
+        edits = Edits(document.data)
+        # Argo puts values in place of expressions in a workflow's templates, not in its metadata.
+        facts = {key: fact for key, fact in step.facts.items() if not steps.is_expression(fact)}
+        _annotate(edits, step, facts)
+        edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+
+
+def _chosen(document: Document, templates: list[PodTemplate], step: Step) -> list[PodTemplate]:
+    if not step.template or group(document.data) != ARGO:
+        return templates
+    chosen = [template for template in templates if template.name == step.template]
+    if not chosen:
+        names = ", ".join(template.name for template in templates)
+        raise ManifestError(
+            f"{document.where}: {document.name} has no template '{step.template}' with a container",
+            f"It has: {names}.",
+        )
+    return chosen
+
+
+def container_name(container: Object) -> str:
+    """The name of a container; Argo's ``container`` and ``script`` are called main."""
+    return str(container.get("name", "main"))
+
+
+def _check_containers(document: Document, templates: list[PodTemplate], step: Step) -> None:
+    there = {container_name(container) for t in templates for container in _candidates(t)}
+    for name in step.containers:
+        if name not in there:
+            raise ManifestError(
+                f"{document.where}: {document.name} has no container '{name}'",
+                f"It has: {', '.join(sorted(there))}.",
+            )
+
+
+def _candidates(template: PodTemplate) -> Iterator[Object]:
+    """What ``-c`` can name: the main containers, and the user's own init containers."""
+    yield from template.containers
+    for container in _mappings(template.spec, "initContainers"):
+        if isinstance(container.get("name"), str):
+            yield container
+
+
+def _mappings(holder: Object, key: str) -> list[Object]:
+    listed = holder.get(key)
+    return [item for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
+
+
+def _annotate(edits: Edits, step: Step, facts: Mapping[str, str]) -> None:
+    if facts:
+        edits.take(_ANNOTATIONS, PREFIX)  # what somebody wrote there says another code
+    for key, value in step.labels.items():
+        edits.put(("metadata", "labels", key), value)
+    for key, value in step.annotations.items():
+        edits.put((*_ANNOTATIONS, key), value)
+    edits.mapping(_ANNOTATIONS).update(facts)
+
+
+def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) -> None:
+    """Add the init container, its volumes, and the mounts, to one pod template."""
+    spec: Path = () if template.spec is template.owner else ("spec",)
+    _refuse_clashes(document, template)
+    for path, container in list(_paths(template, spec)):
+        name = container_name(container)
+        chosen = name in step.containers if step.containers else container in template.containers
+        if chosen:
+            _check_mount(document, template, container, step)
+            _add_to_container(edits, path, container, step)
+    pull = steps.init_container(step, guaranteed=_is_guaranteed(template.containers))
+    edits.insert((*spec, "initContainers"), 0, pull)
+    for volume in steps.volumes(step):
+        edits.insert((*spec, "volumes"), len(_mappings(template.spec, "volumes")), volume)
+
+
+def _paths(template: PodTemplate, spec: Path) -> Iterator[tuple[Path, Object]]:
+    """The containers of a pod template, and where they are below its owner."""
+    owner = template.owner
+    for key in ("container", "script"):
+        if template.containers and owner.get(key) is template.containers[0]:
+            yield (key,), owner[key]
+            break
+    else:
+        inside: Path = spec or ("containerSet",)
+        for container in template.containers:
+            yield (*inside, "containers", container["name"]), container
+    for container in _mappings(template.spec, "initContainers"):
+        if isinstance(container.get("name"), str):
+            yield (*spec, "initContainers", container["name"]), container
+
+
+def _add_to_container(edits: Edits, path: Path, container: Object, step: Step) -> None:
+    edits.insert(
+        (*path, "volumeMounts"), len(container.get("volumeMounts") or ()), steps.mount(step)
+    )
+    if not container.get("workingDir"):
+        edits.put((*path, "workingDir"), step.mount)
+    added = [{"name": key, "value": value} for key, value in step.variables.items()]
+    if not any(item.get("name") == "GIT_CONFIG_COUNT" for item in _mappings(container, "env")):
+        added += steps.trust(step)
+    for number, variable in enumerate(added):  # first: $(GIT_GHOST_HASH) works in what follows
+        edits.insert((*path, "env"), number, variable)
+
+
+def _refuse_clashes(document: Document, template: PodTemplate) -> None:
+    around, defaults = pod_defaults(document)
+    defaults_below = defaults.get("templateDefaults")
+    found = [
+        *((template.path, key, item) for key in _NAMING for item in _mappings(template.spec, key)),
+        *((around, key, item) for key in _CLAIMING for item in _mappings(defaults, key)),
+    ]
+    if isinstance(defaults_below, dict):
+        below = f"{around}.templateDefaults"
+        found += ((below, key, item) for key in _NAMING for item in _mappings(defaults_below, key))
+    for where, key, item in found:
+        metadata = item.get("metadata")  # of a volumeClaimTemplate
+        name = str((metadata if isinstance(metadata, dict) else item).get("name"))
+        if name == NAME or (key in _CLAIMING and name.startswith(f"{NAME}-")):
+            raise ManifestError(
+                f"{document.where}: {document.name} has something called '{name}' in"
+                f" {where}.{key}, which git ghost did not add",
+                "Give it another name.",
+            )
+
+
+_CLAIMING = ("volumes", "volumeClaimTemplates")
+_NAMING = ("initContainers", "containers", "sidecars", *_CLAIMING)
+
+
+def _check_mount(document: Document, template: PodTemplate, container: Object, step: Step) -> None:
+    shared = template.spec.get("containerSet")  # whose mounts are those of all its containers
+    shared = shared if isinstance(shared, dict) and container in template.containers else {}
+    for item in (*_mappings(container, "volumeMounts"), *_mappings(shared, "volumeMounts")):
+        if posixpath.normpath(str(item.get("mountPath"))) == step.mount:
+            raise ManifestError(
+                f"{document.where}: container '{container_name(container)}' of {document.name}"
+                f" has the volume '{item.get('name')}' at {step.mount} already",
+                "Choose another place for the code: --mount PATH.",
+            )
+
+
+def _check_shape(document: Document, templates: list[PodTemplate]) -> None:
+    """Refuse what Kubernetes would refuse too, where something is to be added to it."""
+
+    def part(holder: Object, at: str, key: str, kind: type) -> Any:
+        found = holder.get(key)
+        if found is not None and not isinstance(found, kind):
+            noun = "mapping" if kind is dict else "list"
+            where = ".".join(filter(None, (at, key)))
+            raise ManifestError(f"{document.where}: {document.name}: {where} is no {noun}")
+        return found or {}
+
+    for at, owner in [("", document.data), *((each.path, each.owner) for each in templates)]:
+        metadata = part(owner, at, "metadata", dict)
+        for key in ("labels", "annotations"):
+            part(metadata, ".".join(filter(None, (at, "metadata"))), key, dict)
+    for template in templates:
+        for key in ("initContainers", "volumes"):
+            part(template.spec, template.path, key, list)
+        for container in _candidates(template):
+            at = f"{template.path}: {container_name(container)}"
+            for key in ("env", "volumeMounts"):
+                part(container, at, key, list)
+            resources = part(container, at, "resources", dict)
+            for key in ("limits", "requests"):
+                part(resources, f"{at}.resources", key, dict)
+
+
+def _is_guaranteed(containers: tuple[Object, ...]) -> bool:
+    """Whether every container has equal requests and limits (Kubernetes' Guaranteed QoS class)."""
+
+    def equal(container: Object) -> bool:
+        resources = container.get("resources") or {}
+        limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
+        return all(
+            limits.get(key) and str(requests.get(key, limits[key])) == str(limits[key])
+            for key in ("cpu", "memory")
+        )
+
+    return all(map(equal, containers))
+
+
+def remove(document: Document) -> Object:
+    """A copy of the document's object as it was before :func:`inject`.
+
+    Raises ManifestError when somebody damaged the note of what was added.
+    """
+    data: Object = _copied(document.data)
+    for owner in _noted(data):
+        annotations = owner["metadata"]["annotations"]
+        note = annotations[NOTE]
+        for key in [key for key in annotations if key.startswith(PREFIX)]:
+            del annotations[key]
+        try:
+            undo(owner, note)
+        except ValueError as e:
+            raise ManifestError(
+                f"{document.where}: {document.name}: the annotation {NOTE} cannot be read",
+                "Inject into the original manifest instead.",
+            ) from e
+    return data
+
+
+def _copied(value: Any) -> Any:
+    """A copy of what JSON can hold; a third of ``copy.deepcopy``'s time."""
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
+
+
+def _noted(value: Any) -> Iterator[Object]:
+    """Every mapping below ``value`` whose metadata has our note, wherever it is."""
+    if isinstance(value, dict):
+        metadata = value.get("metadata")
+        annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+        for child in list(value.values()):
+            yield from _noted(child)
+        if isinstance(annotations, dict) and isinstance(annotations.get(NOTE), str):
+            yield value
+    elif isinstance(value, list):
+        for child in value:
+            yield from _noted(child)
+
+
+def code_of(data: Object) -> Code | None:
+    """The code an object runs, by its annotations; None where nothing was injected.
+
+    A workflow's expression that nobody has put a value for yet is no hash.
+    """
+    metadata = data.get("metadata") or {}
+    found = metadata.get("annotations") or {}
+    if not is_oid(found.get(f"{PREFIX}hash", "")):
+        return None
+    values = {field: found.get(PREFIX + field, "") for field in Code._fields}
+    return Code(**{key: value for key, value in values.items() if value})

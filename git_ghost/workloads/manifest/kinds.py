@@ -1,0 +1,338 @@
+"""Where the pod templates of each kind are, by API group and kind (Volcano also says ``Job``).
+
+The paths are those of the kinds' own API references; ``[]`` stands for every item of a list, ``*``
+for every value of a mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from git_ghost.workloads.manifest.reading import (
+    Document,
+    ManifestError,
+    Named,
+    Object,
+    group,
+    is_list,
+    is_object,
+)
+
+ARGO = "argoproj.io"
+_TEMPLATE = ("spec", "template")
+_JOB_SET = ("replicatedJobs", "[]", "template", "spec", "template")
+_RAY = (("headGroupSpec", "template"), ("workerGroupSpecs", "[]", "template"))
+
+
+def _below(*start: str) -> tuple[tuple[str, ...], ...]:
+    return tuple((*start, *path) for path in _RAY)
+
+
+_PATHS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
+    ("", "Pod"): ((),),
+    ("", "PodTemplate"): (("template",),),
+    ("", "ReplicationController"): (_TEMPLATE,),
+    ("batch", "Job"): (_TEMPLATE,),
+    ("batch", "CronJob"): (("spec", "jobTemplate", "spec", "template"),),
+    **{("apps", f"{kind}Set"): (_TEMPLATE,) for kind in ("Stateful", "Daemon", "Replica")},
+    ("apps", "Deployment"): (_TEMPLATE,),
+    **{
+        ("kubeflow.org", f"{kind}Job"): (("spec", f"{key}ReplicaSpecs", "*", "template"),)
+        for kind, key in (
+            ("PyTorch", "pytorch"), ("TF", "tf"), ("MPI", "mpi"), ("XGBoost", "xgb"),
+            ("Paddle", "paddle"), ("JAX", "jax"), ("MX", "mx"),
+        )
+    },
+    **{
+        ("trainer.kubeflow.org", kind): (("spec", "template", "spec", *_JOB_SET),)
+        for kind in ("TrainingRuntime", "ClusterTrainingRuntime")
+    },
+    ("ray.io", "RayCluster"): _below("spec"),
+    ("ray.io", "RayJob"): _below("spec", "rayClusterSpec"),
+    ("ray.io", "RayService"): _below("spec", "rayClusterConfig"),
+    ("batch.volcano.sh", "Job"): (("spec", "tasks", "[]", "template"),),
+    ("jobset.x-k8s.io", "JobSet"): (("spec", *_JOB_SET),),
+}  # fmt: skip
+
+_ARGO_SPECS = {
+    "Workflow": ("spec",),
+    "WorkflowTemplate": ("spec",),
+    "ClusterWorkflowTemplate": ("spec",),
+    "CronWorkflow": ("spec", "workflowSpec"),
+}
+
+_WITHOUT_PODS = {
+    "": "ConfigMap Secret Service ServiceAccount Namespace PersistentVolume PersistentVolumeClaim"
+    " LimitRange ResourceQuota Endpoints Event",
+    "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
+    "networking.k8s.io": "Ingress IngressClass NetworkPolicy",
+    "policy": "PodDisruptionBudget",
+    "autoscaling": "HorizontalPodAutoscaler",
+    "scheduling.k8s.io": "PriorityClass",
+    "storage.k8s.io": "StorageClass",
+    "apiextensions.k8s.io": "CustomResourceDefinition",
+    "kueue.x-k8s.io": "LocalQueue ClusterQueue ResourceFlavor Workload",
+}
+
+_TRAIN_JOB = ("trainer.kubeflow.org", "TrainJob")
+
+
+class PodTemplate(NamedTuple):
+    """A place in an object that pods are made from."""
+
+    owner: Object
+    """What holds its ``metadata``: an object, a PodTemplateSpec or a template of a workflow."""
+    spec: Object
+    """What holds ``volumes`` and ``initContainers``; of a workflow's template, ``owner`` itself."""
+    containers: tuple[Object, ...]
+    """The main containers."""
+    path: str
+    """Where it is in the object: ``spec.template``."""
+    name: str = ""
+    """The name of a workflow's template."""
+
+
+def items(document: Document) -> list[Document]:
+    """The objects that a document stands for: those of a List, else itself."""
+    if not is_list(document.data):
+        return [document]
+    found: list[Document] = []
+    for number, item in enumerate(document.data["items"]):
+        where = f"{document.where}: items[{number}]"
+        if not is_object(item):
+            raise ManifestError(
+                f"{where}: this is no Kubernetes object: apiVersion or kind missing"
+            )
+        found += items(document._replace(data=item, where=where))
+    return found
+
+
+def is_known(data: Object) -> bool:
+    """Whether it is known where the object has pod templates, or that it has none."""
+    key = (group(data), data["kind"])
+    without = _WITHOUT_PODS.get(key[0], "").split()
+    return _has_templates(key) or key == _TRAIN_JOB or key[1] in without
+
+
+def _has_templates(key: tuple[str, str]) -> bool:
+    return key in _PATHS or (key[0] == ARGO and key[1] in _ARGO_SPECS)
+
+
+def has_pods(document: Document) -> bool:
+    """Whether pods come of one object: from its templates, or those of the one it refers to.
+
+    Raises ManifestError where a pod template should be and is not.
+    """
+    return (
+        bool(pod_templates(document))
+        or pods_from(document) is not None
+        or any(_workflow_template(ref) in document.together for ref in _template_refs(document))
+    )
+
+
+def pod_templates(document: Document) -> list[PodTemplate]:
+    """The pod templates of one object; none for kinds without, and for unknown ones.
+
+    There are none either where they are in an object that was read together with this one. Raises
+    ManifestError where one should be and is not.
+    """
+    data = document.data
+    key = (group(data), data["kind"])
+    if pods_from(document) is not None:
+        return []
+    if key == _TRAIN_JOB:
+        raise ManifestError(
+            f"{document.where}: a TrainJob has no pod template: it cannot add an init container",
+            "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names."
+            " Both can be given together.",
+        )
+    if key[0] == ARGO and key[1] in _ARGO_SPECS:
+        return _argo(document)
+    found = [
+        _pod_template(document, owner, ".".join(steps))
+        for path in _PATHS.get(key, ())
+        for owner, steps in _walk(document, data, path, ())
+    ]
+    if key in _PATHS and not found:
+        raise ManifestError(f"{document.where}: {document.name} has no pod template")
+    return found
+
+
+def pods_from(document: Document) -> Named | None:
+    """What an object without pod templates takes those of, if it was read together with it."""
+    named = _reference(document)
+    if named is None or named not in document.together:
+        return None
+    return named if _has_templates((named.group, named.kind)) else None
+
+
+def _reference(document: Document) -> Named | None:
+    """The object that this one names in the place of pod templates of its own."""
+    key = (group(document.data), document.kind)
+    if key == _TRAIN_JOB:
+        named = _part(document.data, "spec", "runtimeRef")
+        kind = str(named.get("kind") or "ClusterTrainingRuntime")
+        return Named(str(named.get("apiGroup") or key[0]), kind, str(named.get("name")))
+    if key[0] == ARGO and key[1] in _ARGO_SPECS:
+        spec = _part(document.data, *_ARGO_SPECS[key[1]])
+        named = _part(spec, "workflowTemplateRef")
+        return _workflow_template(named) if named and not spec.get("templates") else None
+    return None
+
+
+def _workflow_template(named: Object) -> Named:
+    kind = "ClusterWorkflowTemplate" if named.get("clusterScope") else "WorkflowTemplate"
+    return Named(ARGO, kind, str(named.get("name")))
+
+
+def _part(data: Any, *path: str) -> Object:
+    """The mapping at ``path``; an empty one where there is none."""
+    for step in path:
+        data = data.get(step) if isinstance(data, dict) else None
+    return data if isinstance(data, dict) else {}
+
+
+def pod_defaults(document: Document) -> tuple[str, Object]:
+    """What gives volumes to all pods of an object besides their templates, and where it is.
+
+    That is the spec of a workflow or StatefulSet; other kinds have none.
+    """
+    steps = _ARGO_SPECS.get(document.kind) if group(document.data) == ARGO else None
+    if (group(document.data), document.kind) == ("apps", "StatefulSet"):
+        steps = ("spec",)
+    found: Any = document.data if steps else {}
+    for step in steps or ():
+        found = found[step]
+    return ".".join(steps or ()), found
+
+
+def _walk(
+    document: Document, value: Any, path: tuple[str, ...], done: tuple[str, ...]
+) -> Iterator[tuple[Object, tuple[str, ...]]]:
+    """The mappings at ``path`` below ``value``, and how they were reached."""
+    if not path:
+        if not isinstance(value, dict):
+            raise _wrong(document, done, "mapping")
+        yield value, done
+        return
+    step, rest = path[0], path[1:]
+    if step == "[]":
+        if not isinstance(value, list):
+            raise _wrong(document, done, "list")
+        for number, item in enumerate(value):
+            yield from _walk(document, item, rest, (*done[:-1], f"{done[-1]}[{number}]"))
+        return
+    if not isinstance(value, dict):
+        raise _wrong(document, done, "mapping")
+    if step == "*":
+        for key, item in value.items():
+            yield from _walk(document, item, rest, (*done, key))
+    elif step in value:
+        yield from _walk(document, value[step], rest, (*done, step))
+    elif step != "workerGroupSpecs":  # a Ray cluster may be its head alone
+        raise _missing(document, (*done, step))
+
+
+def _wrong(document: Document, path: tuple[str, ...], noun: str) -> ManifestError:
+    return ManifestError(f"{document.where}: {document.name}: {'.'.join(path)} is no {noun}")
+
+
+def _missing(document: Document, path: tuple[str, ...]) -> ManifestError:
+    return ManifestError(
+        f"{document.where}: {document.name} has no pod template: {'.'.join(path)} is missing"
+    )
+
+
+def _pod_template(document: Document, owner: Object, path: str) -> PodTemplate:
+    spec = owner.get("spec")
+    at = (*filter(None, (path,)), "spec")
+    if not isinstance(spec, dict):
+        raise _missing(document, at)
+    return PodTemplate(owner, spec, _containers(document, spec, at), path)
+
+
+def _containers(document: Document, holder: Object, at: tuple[str, ...]) -> tuple[Object, ...]:
+    listed = holder.get("containers")
+    if not (isinstance(listed, list) and listed):
+        raise _missing(document, (*at, "containers"))
+    for item in listed:
+        if not (isinstance(item, dict) and isinstance(item.get("name"), str)):
+            raise ManifestError(
+                f"{document.where}: {document.name}: a container in {'.'.join(at)} has no name"
+            )
+    return tuple(listed)
+
+
+# --- Argo Workflows ------------------------------------------------------------------------------
+
+
+def _argo(document: Document) -> list[PodTemplate]:
+    spec: Any = document.data
+    for step in _ARGO_SPECS[document.kind]:
+        spec = spec.get(step)
+        if not isinstance(spec, dict):
+            raise ManifestError(f"{document.where}: {document.name}: {step} is missing")
+    listed = spec.get("templates")
+    if not listed:
+        if "workflowTemplateRef" in spec:
+            raise ManifestError(
+                f"{document.where}: {document.name} only refers to a WorkflowTemplate"
+                " (workflowTemplateRef): it holds no template to add the pull to",
+                "Inject into that WorkflowTemplate. Both can be given together.",
+            )
+        raise ManifestError(f"{document.where}: {document.name} has no templates")
+    if not isinstance(listed, list):
+        raise _wrong(document, (*_ARGO_SPECS[document.kind], "templates"), "list")
+    return [found for item in listed for found in _argo_template(document, item, "")]
+
+
+def templates_elsewhere(document: Document) -> list[str]:
+    """The templates of other objects that a workflow's own run (``templateRef``), as NAME/TEMPLATE.
+
+    What they run gets nothing that is added here. Those read together with it are not among them.
+    """
+    elsewhere = (
+        f"{ref.get('name')}/{ref.get('template')}"
+        for ref in _template_refs(document)
+        if _workflow_template(ref) not in document.together
+    )
+    return list(dict.fromkeys(elsewhere))
+
+
+def _template_refs(document: Document) -> Iterator[Object]:
+    """What the steps of a workflow's templates say about templates of other objects."""
+    if group(document.data) != ARGO or document.kind not in _ARGO_SPECS:
+        return
+    spec = _part(document.data, *_ARGO_SPECS[document.kind])
+    for template in spec.get("templates") or ():
+        for step in _steps(template):
+            if isinstance(ref := step.get("templateRef"), dict):
+                yield ref
+
+
+def _argo_template(document: Document, template: Any, named: str) -> Iterator[PodTemplate]:
+    """The pod templates of one template of a workflow: its own, and those written inside steps."""
+    if not isinstance(template, dict):
+        raise ManifestError(f"{document.where}: {document.name}: a template is no mapping")
+    name = str(template.get("name") or named)
+    path = f"templates[{name}]"
+    for key in ("container", "script"):
+        if isinstance(container := template.get(key), dict):
+            yield PodTemplate(template, template, (container,), path, name)
+    if isinstance(several := template.get("containerSet"), dict):
+        containers = _containers(document, several, (path, "containerSet"))
+        yield PodTemplate(template, template, containers, path, name)
+    for step in _steps(template):
+        if isinstance(inline := step.get("inline"), dict):
+            yield from _argo_template(document, inline, str(step.get("name", "")))
+
+
+def _steps(template: Object) -> Iterator[Object]:
+    dag = template.get("dag")
+    tasks = dag.get("tasks") if isinstance(dag, dict) else None
+    for group_of in (template.get("steps"), [tasks]):
+        for parallel in group_of if isinstance(group_of, list) else ():
+            for step in parallel if isinstance(parallel, list) else ():
+                if isinstance(step, dict):
+                    yield step
