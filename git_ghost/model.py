@@ -78,43 +78,6 @@ def check_prefix(prefix: str) -> str:
     return prefix
 
 
-# What stands before a host. A password may hold any character, a "/" or "@" too, though it should
-# not: then what follows the first ":" is no port. Bounded, so that no text takes long.
-_USER = (
-    r"([a-z][a-z0-9+.:-]{0,30})://"
-    r"([^{0}/?#]{0,4096}@|[^{0}/?#@:\[]{0,99}:(?![0-9]{0,9}(?:[/?#\s'\"]|\Z))[^{0}]{0,4096}@)"
-)
-_URL_USER = re.compile(_USER.replace("{0}", r"\0"), re.IGNORECASE)
-_URL_USER_IN_TEXT = re.compile(_USER.replace("{0}", r"\s"), re.IGNORECASE)
-
-
-_HTTP = re.compile(r"(?:[a-z0-9+.-]+::)?(?:https?|ftps?)://", re.IGNORECASE)
-_HTTP_QUERY = re.compile(r"((?:https?|ftps?)://[^\s?'\"]{1,4096})\?[^\s'\"]+", re.IGNORECASE)
-
-
-def redact(url: str) -> str:
-    """``url`` without what could be a credential.
-
-    User names stay for ssh and go for http, with what follows a question mark.
-    """
-    if "@" not in url and "?" not in url:
-        return url
-    shown = _URL_USER.sub(_without_credentials, url)
-    return shown.partition("?")[0] if _HTTP.match(shown) else shown
-
-
-def redact_text(text: str) -> str:
-    """``text`` (an error of git's, a log line) with every URL in it redacted."""
-    return _HTTP_QUERY.sub(r"\1", _URL_USER_IN_TEXT.sub(_without_credentials, text))
-
-
-def _without_credentials(match: re.Match[str]) -> str:
-    scheme, user = match[1], match[2].partition(":")[0].rstrip("@")
-    ssh = scheme.lower().rpartition(":")[2] in ("ssh", "git+ssh", "ssh+git")
-    keep = ssh and user and "@" not in user
-    return f"{scheme}://{user}@" if keep else f"{scheme}://"
-
-
 @dataclass(frozen=True)
 class Notice:
     """What the user should hear about that is no failure: one sentence, and the paths meant."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final, Generic, TypeVar
 
 from git_ghost.errors import GitFailed
-from git_ghost.model import redact_text
+from git_ghost.urls import redact_text
 
 Progress = Callable[[str], None]
 """Called with a short line of progress, from any thread."""

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from git_ghost.errors import UsageError
-from git_ghost.model import check_prefix, redact
+from git_ghost.model import check_prefix
+from git_ghost.urls import locate
 
 MAX_FILE_SIZE = 25 << 20
 """Bytes a single file may have: 25 MiB."""
@@ -138,29 +139,6 @@ class Settings(NamedTuple):
             else MAX_FILE_SIZE,
             max_size=parse_size(size, "ghost.maxSize") if size else MAX_SIZE,
         )
-
-
-def is_local(url: str) -> bool:
-    """Whether git takes ``url`` as a path here (gitremote-helpers and git-clone say how)."""
-    if "://" in url or re.match(r"[A-Za-z0-9]+::", url):
-        return False
-    colon, slash = url.find(":"), url.find("/")
-    return colon < 0 or 0 <= slash < colon
-
-
-def locate(url: str, base: str) -> str:
-    """``url`` as git is to be given it: a local path made absolute from folder ``base``.
-
-    UsageError for one that starts with a dash, which git would take as an option.
-    """
-    if url.startswith("-"):
-        raise UsageError(
-            f"'{redact(url)}' begins with a dash and cannot name a repository",
-            "Write a local path as ./-name.",
-        )
-    if not is_local(url):
-        return url
-    return os.path.normpath(os.path.join(base, os.path.expanduser(url)))
 
 
 def default_repository(object_format: str, environ: Mapping[str, str]) -> str:

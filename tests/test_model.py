@@ -18,10 +18,9 @@ from git_ghost.model import (
     is_oid,
     null,
     oid,
-    redact,
-    redact_text,
 )
 from git_ghost.store.format import CommitsGhost, DiffGhost, Ghost, Trailers, parse_ref
+from git_ghost.urls import redact, redact_text
 from tests.support.sandbox import Sandbox
 
 A, B = "a1" * 20, "b2" * 20

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError
-from git_ghost.transport.credentials import Server, read_secret, server_of
+from git_ghost.transport.credentials import read_secret
+from git_ghost.urls import Server, server_of
 from tests.support.http import HttpServer
 from tests.support.lab import Lab
 from tests.support.mounted import mounted

@@ -16,11 +16,10 @@ from git_ghost.settings import (
     GitConfig,
     Settings,
     default_repository,
-    is_local,
-    locate,
     parse_bool,
     parse_size,
 )
+from git_ghost.urls import is_local, locate
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 

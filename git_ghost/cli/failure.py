@@ -135,7 +135,7 @@ def _explain_usage(e: click.ClickException) -> int:
 
 def _explain(e: Exception, args: Sequence[str]) -> int:
     from git_ghost.errors import GhostError, GitFailed
-    from git_ghost.model import redact_text
+    from git_ghost.urls import redact_text
 
     if isinstance(e, GitFailed):
         e = _is_git_too_old(e) or e
@@ -171,7 +171,7 @@ def _report(e: Exception, args: Sequence[str]) -> int:
     import traceback
 
     from git_ghost import __version__
-    from git_ghost.model import redact_text
+    from git_ghost.urls import redact_text
 
     said = redact_text(f"{type(e).__name__}: {e}")
     lines = [

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError
 from git_ghost.git import environment, git
-from git_ghost.model import redact
-from git_ghost.settings import Settings, default_repository, locate
+from git_ghost.settings import Settings, default_repository
+from git_ghost.urls import locate, redact
 
 
 class GhostRepository(NamedTuple):

@@ -16,9 +16,8 @@ from typing import NamedTuple
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.files import write_private
 from git_ghost.git import git
-from git_ghost.model import redact
 from git_ghost.process import Environment
-from git_ghost.settings import is_local
+from git_ghost.urls import Server, redact, server_of
 
 SSH_KEYS = ("ssh-privatekey", "ssh")
 """Where a secret has its private key: ``kubernetes.io/ssh-auth``, git-sync."""
@@ -31,55 +30,6 @@ BOUNDS = ("ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4"
 
 _LARGEST = 1 << 20
 """Bytes a whole secret may have in Kubernetes."""
-
-# A second @ is read as part of the user by some and of the host by others: no credentials then.
-_WEB = re.compile(r"(https?)://(?:([^/?#@]*)@)?([^/?#@]+)(?![^/?#])", re.IGNORECASE)
-_SSH = re.compile(
-    r"(?:ssh|git\+ssh|ssh\+git)://(?:([^/@]*)@)?(\[[^]/]+\]|[^/:@]+)(?::(\d*))?(?![^/])"
-)
-_SCP = re.compile(r"(?:([^/@:]+)@)?(\[[^]/]+\]|[^/:@]+):(?!//)")
-_HELPER = re.compile(r"[A-Za-z0-9]+::")
-_PORTS = {"ssh": "22", "http": "80", "https": "443"}
-
-
-class Server(NamedTuple):
-    """What a URL leads to: ``scheme`` is ssh, http or https; ``authority`` as the URL spells it."""
-
-    scheme: str
-    host: str
-    port: str
-    authority: str
-    user: str = ""
-
-    @property
-    def address(self) -> tuple[str, str, str]:
-        """What two URLs of one server have in common."""
-        return self.scheme, self.host, self.port
-
-    @property
-    def base(self) -> str:
-        """The beginning of its URLs, for ``credential.<url>`` and ``http.<url>`` settings."""
-        return f"{self.scheme}://{self.authority}"
-
-
-def server_of(url: str) -> Server | None:
-    """The server of an ssh or http URL, in any of git's spellings; None for any other."""
-    if match := _WEB.match(url):
-        scheme, authority = match[1].lower(), match[3]
-        host, _, port = (
-            authority.rpartition(":") if _ends_in_port(authority) else (authority, "", "")
-        )
-        user = (match[2] or "").partition(":")[0]
-        return Server(scheme, host.lower(), port or _PORTS[scheme], authority, user)
-    if match := _SSH.match(url):
-        return Server("ssh", match[2].lower().strip("[]"), match[3] or "22", match[2])
-    if not ("://" in url or _HELPER.match(url) or is_local(url)) and (match := _SCP.match(url)):
-        return Server("ssh", match[2].lower().strip("[]"), "22", match[2])
-    return None
-
-
-def _ends_in_port(authority: str) -> bool:
-    return re.search(r":[0-9]*\Z", authority) is not None
 
 
 class Secret(NamedTuple):

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
 from git_ghost.git import Running
-from git_ghost.model import redact
 from git_ghost.process import Environment, Progress
 from git_ghost.transport.credentials import Credentials
 from git_ghost.transport.ssh import SharedConnections
+from git_ghost.urls import redact, redact_text
 
 _FETCH = (
     "--no-tags",
@@ -355,7 +355,7 @@ _CAUSES = (  # the first that is found counts
 
 def explain(failure: GitFailed, url: str) -> GhostError:
     """The sentence for a failed network command: what, where, git's own words, what to do."""
-    said = _without_user(failure.stderr, url)
+    said = redact_text(failure.stderr, url)
     shown = redact(url)
     if match := re.search(r"couldn't find remote ref (\S+)", said):
         return NoSuchGhost(f"{shown} has no {match[1]}")
@@ -368,12 +368,6 @@ def explain(failure: GitFailed, url: str) -> GhostError:
         f"git could not talk to {shown}{_quoted(said)}",
         "Try `git ls-remote` with the same URL.",
     )
-
-
-def _without_user(said: str, url: str) -> str:
-    """``said`` without the user and password of ``url``, which git may repeat by themselves."""
-    match = re.match(r"[^:/]+://([^/@:]*:[^/]*@)", url)
-    return said.replace(match[1], "") if match else said
 
 
 _REFUSED = re.compile(r"returned error: 4(?!08|29)\d\d")

@@ -21,8 +21,9 @@ from typing import NamedTuple
 
 from git_ghost.files import private_folder, remove_folder
 from git_ghost.process import Background, Environment, start
-from git_ghost.settings import GitConfig, is_local, parse_bool
+from git_ghost.settings import GitConfig, parse_bool
 from git_ghost.transport.credentials import BOUNDS
+from git_ghost.urls import parse
 
 IDLE_SECONDS = 20
 """How long a connection that nobody uses stays, should this process be killed."""
@@ -30,9 +31,8 @@ _SOCKET_PATH = 100
 """The longest socket path that works everywhere (104 bytes on macOS), with ssh's own suffix."""
 
 
-_USER_AND_HOST = r"(?:([^@/:%\s]+)@)?([^@/:%\s\[\]]+)"
-_SSH_URL = re.compile(rf"(?:ssh|git\+ssh|ssh\+git)://{_USER_AND_HOST}(?::(\d+))?/")
-_SCP_LIKE = re.compile(rf"{_USER_AND_HOST}:(?!:|//)")
+_PLAIN = re.compile(r"(?!-)[^@/:%\s\[\]]+\Z")
+"""What ssh takes as a user or host just as git does."""
 
 
 class Host(NamedTuple):
@@ -52,15 +52,11 @@ def host_of(url: str) -> Host | None:
 
     None too for what git would refuse (a name that ssh would take as an option) or spell otherwise.
     """
-    if match := _SSH_URL.match(url):
-        user, name, port = match[1] or "", match[2], match[3] or ""
-    elif match := None if is_local(url) else _SCP_LIKE.match(url):
-        user, name, port = match[1] or "", match[2], ""
-    else:
+    parts = parse(url)
+    named = [parts.host, *filter(None, [parts.user])]
+    if parts.scheme != "ssh" or not all(_PLAIN.match(name) for name in named):
         return None
-    if name.startswith("-") or user.startswith("-"):
-        return None
-    return Host(f"{user}@{name}" if user else name, port)
+    return Host(f"{parts.user}@{parts.host}" if parts.user else parts.host, parts.port)
 
 
 class _Opened(NamedTuple):

@@ -5,21 +5,20 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from git_ghost.errors import GhostError, LocalChanges, NoSuchBase, UsageError
 from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import environment, git
-from git_ghost.model import format_of, hash_argument, is_oid, redact
+from git_ghost.model import format_of, hash_argument, is_oid
 from git_ghost.process import stop_all
 from git_ghost.repository import STATE, Quarantine, Repository, open_repository, quarantine
-from git_ghost.settings import locate
 from git_ghost.store import listing
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.listing import place_of, resolve_prefix
 from git_ghost.transport.network import Place
+from git_ghost.urls import folder_name, locate, redact
 from git_ghost.usecases.context import Context, Options, context_anywhere, linked
 from git_ghost.usecases.pulling import Pulled, Source, bring, find_in_any_format
 from git_ghost.worktree import journal, rebuild
@@ -127,9 +126,8 @@ def _fetch_ghost(
 
 def _humanish(source: str) -> str:
     """The folder name git clone would choose for a source URL."""
-    name = re.sub(r"/?\.git/*$", "", source.rstrip("/"))
-    name = re.split(r"[/:]", name)[-1]
-    if not name or name in (".", "..") or name.startswith("-"):
+    name = folder_name(source)
+    if not name:
         raise UsageError(
             f"'{redact(source)}' suggests no folder name",
             "Name the folder: git ghost clone HASH DIR.",

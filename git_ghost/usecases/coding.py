@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
-from git_ghost.model import redact
+from git_ghost.urls import redact
 from git_ghost.usecases.cloning import Cloned, clone
 from git_ghost.usecases.context import Options, context_anywhere
 from git_ghost.usecases.inspecting import diff

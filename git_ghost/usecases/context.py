@@ -13,11 +13,12 @@ from git_ghost.files import temporary_folder, temporary_place
 from git_ghost.git import environment
 from git_ghost.process import Environment, Progress
 from git_ghost.repository import Repository, global_config, open_repository
-from git_ghost.settings import GitConfig, Settings, locate
+from git_ghost.settings import GitConfig, Settings
 from git_ghost.store.repository import GhostRepository, ghost_repository
 from git_ghost.transport.credentials import Credentials
 from git_ghost.transport.network import Link
 from git_ghost.transport.ssh import SharedConnections
+from git_ghost.urls import locate
 from git_ghost.worktree import base as bases
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from git_ghost.errors import NoRepository, UsageError
-from git_ghost.model import Notice, redact
+from git_ghost.model import Notice
 from git_ghost.settings import GitConfig
+from git_ghost.urls import redact
 from git_ghost.usecases.context import Context, Options, context_anywhere
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step

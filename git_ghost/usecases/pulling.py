@@ -21,7 +21,6 @@ from git_ghost.errors import (
 from git_ghost.git import Running
 from git_ghost.model import Notice, Oid, hash_argument, is_oid
 from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
-from git_ghost.settings import locate
 from git_ghost.store import listing
 from git_ghost.store.fetch import Fetched, Inbox, inbox_ref, refspecs_for
 from git_ghost.store.format import (
@@ -34,6 +33,7 @@ from git_ghost.store.format import (
 )
 from git_ghost.store.listing import no_such_ghost, resolve_prefix
 from git_ghost.transport.network import OTHER_FORMAT, Place
+from git_ghost.urls import locate
 from git_ghost.usecases.context import Context, Options, linked, open_context, own_source
 from git_ghost.v01 import commits as v01_commits
 from git_ghost.worktree import checkout, journal, planning, rebuild

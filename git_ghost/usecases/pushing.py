@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from git_ghost.errors import UsageError
 from git_ghost.git import Running
-from git_ghost.model import Notice, Oid, redact
+from git_ghost.model import Notice, Oid
 from git_ghost.process import Background
 from git_ghost.repository import STATE, Quarantine, Repository, needs_work_tree, quarantine
 from git_ghost.store import send
@@ -27,6 +27,7 @@ from git_ghost.store.format import (
 from git_ghost.store.make import identity, make_commit, start_blob, warm_up
 from git_ghost.store.repository import GhostRepository, make_embedded
 from git_ghost.store.send import replace_without_bundle
+from git_ghost.urls import redact
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.model import RUN_LABEL, Notice, null
-from git_ghost.settings import is_local
+from git_ghost.urls import is_local
 from git_ghost.usecases import shaping
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.injecting import Choices, Target, left_out, step_for, without_pull

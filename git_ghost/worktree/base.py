@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
-from git_ghost.model import Oid, oid, redact
+from git_ghost.model import Oid, oid
 from git_ghost.repository import Repository
-from git_ghost.settings import locate
 from git_ghost.transport import network
 from git_ghost.transport.network import Place
+from git_ghost.urls import locate, redact
 
 
 class Source(NamedTuple):

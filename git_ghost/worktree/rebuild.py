@@ -11,10 +11,11 @@ from typing import IO
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchBase, RemoteError, VerificationFailed
 from git_ghost.git import Running, git, pipe
-from git_ghost.model import Oid, redact
+from git_ghost.model import Oid
 from git_ghost.repository import Quarantine, Repository
 from git_ghost.transport import network
 from git_ghost.transport.network import Place
+from git_ghost.urls import redact
 
 APPLY = (
     "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",

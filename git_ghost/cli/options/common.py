@@ -233,8 +233,8 @@ def _commands_shown() -> contextlib.AbstractContextManager[None]:
     import shlex
 
     from git_ghost.git import command
-    from git_ghost.model import redact_text
     from git_ghost.process import commands_told
+    from git_ghost.urls import redact_text
 
     common = command()
 

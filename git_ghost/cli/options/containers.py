@@ -132,7 +132,7 @@ def _folder(given: dict[str, Any], name: str) -> str:
 
 def _tell(failed: Failed, options: Options) -> None:
     from git_ghost.cli.view.progress import ProgressLine
-    from git_ghost.model import redact_text
+    from git_ghost.urls import redact_text
 
     if isinstance(options.progress, ProgressLine):
         options.progress.wipe()

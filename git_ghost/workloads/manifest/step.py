@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from git_ghost.errors import UsageError
-from git_ghost.model import RUN_LABEL, is_oid, redact
-from git_ghost.settings import is_local
+from git_ghost.model import RUN_LABEL, is_oid
+from git_ghost.urls import is_local, redact
 from git_ghost.workloads.manifest.reading import Object
 
 NAME = "git-ghost"
