@@ -37,14 +37,18 @@ if TYPE_CHECKING:
         Choices as Choices,
         Cloned as Cloned,
         Coded as Coded,
+        FileChange as FileChange,
         Injected as Injected,
         Options as Options,
         Pulled as Pulled,
         Pushed as Pushed,
         Ran as Ran,
+        StoredGhost as StoredGhost,
+        changed_files as changed_files,
         clone as clone,
         code as code,
         delete as delete,
+        describe as describe,
         diff as diff,
         doctor as doctor,
         inject as inject,
@@ -61,9 +65,12 @@ _ERRORS = frozenset(
     " StillUnreachable UsageError VerificationFailed".split()
 )
 _USE_CASES = frozenset(
-    "clone code delete diff doctor inject list_ghosts pull push run show uninject".split()
+    "changed_files clone code delete describe diff doctor inject list_ghosts pull push run show"
+    " uninject".split()
 )
-_TYPES = frozenset("Check Choices Cloned Coded Injected Options Pulled Pushed Ran".split())
+_TYPES = frozenset(
+    "Check Choices Cloned Coded FileChange Injected Options Pulled Pushed Ran StoredGhost".split()
+)
 
 __all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]
 

@@ -48,14 +48,14 @@ def oid(text: str | bytes) -> Oid:
 
 def hash_argument(text: str) -> str:
     """A user-given hash: a full id or a prefix of 7 or more digits, stripped and lower-cased."""
-    text = text.strip().lower()
-    if not _HEX.match(text):
+    hash = text.strip().lower()
+    if not _HEX.match(hash):
         raise UsageError(
-            f"'{text}' is not a ghost's hash",
+            f"'{text.strip()}' is not a ghost's hash",
             f"A hash is a tree id or at least {MIN_PREFIX} digits of one, as `git ghost push` and"
             " `git ghost list` print it.",
         )
-    return text
+    return hash
 
 
 def null(object_format: str) -> Oid:

@@ -34,6 +34,8 @@ esac
     ("line", "error", "hint"),
     [
         ("psh", "'psh' is not a git ghost command; did you mean push?", "git ghost -h"),
+        ("ls", "'ls' is not a git ghost command; did you mean list?", "git ghost -h"),
+        ("stahs", "'stahs' is not a git ghost command; did you mean push?", "git ghost -h"),
         ("xyzzy", "'xyzzy' is not a git ghost command", "git ghost -h"),
         ("-v", "missing command", "git ghost -h"),
         ("--frobnicate push", "no such option", "git ghost -h"),
@@ -48,6 +50,8 @@ esac
         ("pull commits", "missing argument TO", "git ghost pull -h"),
         ("pull all", "missing argument TO", "git ghost pull -h"),
         (f"pull all {HASH}", "missing argument HASH", "git ghost pull -h"),
+        ("pull -", "there is no hash on standard input", "git ghost pull -h"),
+        ("delete - -", "there is no hash on standard input", "git ghost delete -h"),
         ("pull A B C", "unexpected argument 'C'", "git ghost pull -h"),
         ("clone", "missing argument HASH", "git ghost clone -h"),
         ("clone --depth -1 A", "invalid value for '--depth'", "git ghost clone -h"),
@@ -279,7 +283,7 @@ def test_a_reader_that_leaves_early_ends_it_quietly(lab: Lab) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_output_that_cannot_be_written_is_a_failure(lab: Lab) -> None:
     done = lab.sandbox.run(
-        *("sh", "-c", f"{sys.executable} -m git_ghost list > /dev/full"), cwd=lab.laptop
+        *("sh", "-c", f"{sys.executable} -m git_ghost list -q > /dev/full"), cwd=lab.laptop
     )
     assert done.fails(1) == "error: no space left on device\n"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -354,7 +355,12 @@ def test_list_takes_globs_for_both_ends(lab: Lab, ghosts: dict[str, list[str]]) 
 
 
 def test_an_empty_ghost_repository_lists_as_empty_tables(lab: Lab) -> None:
-    assert lab.ghost("list", "all").out.decode() == table("commits", []) + table("diff", [])
+    done = lab.ghost("list", "all")
+    assert done.out.decode() == table("commits", []) + table("diff", [])
+    assert done.err == f"there are no ghosts in {lab.ghost_url} under 'ghost'\n"
+    told = lab.ghost("list", "--to", "0*").err
+    assert told == f"there are no diff ghosts that match in {lab.ghost_url} under 'ghost'\n"
+    assert lab.ghost("list", "-q").err == ""
 
 
 def test_list_works_outside_any_repository(lab: Lab, ghosts: dict[str, list[str]]) -> None:
@@ -414,8 +420,91 @@ def test_doctor_fails_when_something_is_wrong(lab: Lab) -> None:
     assert b"\nfail  ghost repository  " in done.out
 
 
+def test_doctor_as_json(lab: Lab) -> None:
+    done = lab.ghost("doctor", "--json", "--ghost-repo", lab.sandbox.root / "none.git")
+    told = {check["name"]: check for check in json.loads(done.out)}
+    assert told["git"]["ok"] is True
+    assert told["ghost repository"]["ok"] is False
+    assert "none.git" in told["ghost repository"]["detail"]
+    assert done.code == 1
+
+
 def test_version_is_on_stdout(sandbox: Sandbox) -> None:
-    assert re.fullmatch(r"git-ghost \d+\.\d+\.\d+\S*\n", sandbox.ghost("version").out.decode())
+    said = sandbox.ghost("version").out.decode()
+    assert re.fullmatch(r"git-ghost \d+\.\d+\.\d+\S*\n", said)
+    assert sandbox.ghost("--version").ok() == said.strip()
+    told = json.loads(sandbox.ghost("version", "--json").out)
+    assert f"git-ghost {told['git-ghost']}\n" == said
+    assert sandbox.text("version").endswith(told["git"])
+
+
+# --- JSON of what fails, hashes from standard input ----------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "kind", "code"),
+    [
+        (("pull", "--json", "0" * 40), "NoSuchGhost", 3),
+        (("show", "--json", "HEAD"), "UsageError", 2),
+        (("list", "--json", "--frobnicate"), "NoSuchOption", 2),
+        (("diff", "--json", "--src-dir", "none"), "GhostError", 1),
+    ],
+)
+def test_what_fails_is_json_too_where_json_was_asked_for(
+    lab: Lab, args: tuple[str, ...], kind: str, code: int
+) -> None:
+    lab.write("foo", b"b\n")
+    lab.ghost("push").ok()
+    done = lab.ghost(*args)
+    error = json.loads(done.out)["error"]
+    assert (error["kind"], error["exit_code"], done.code) == (kind, code, code)
+    assert done.err.startswith(f"error: {error['message'][:1].lower()}")
+
+
+def test_a_json_that_stands_behind_the_dashes_asks_for_none(lab: Lab) -> None:
+    assert lab.ghost("pull", "0" * 40, "--", "--json").out == b""
+
+
+def test_a_hash_can_come_from_standard_input(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    pushed = lab.ghost("push").out
+    patch = lab.ghost("show", "-", stdin=pushed).out
+    assert b"+b\n" in patch
+    lab.ghost("clone", "-", "there", at=lab.sandbox.root, stdin=pushed).ok()
+    assert (lab.sandbox.root / "there" / "foo").read_bytes() == b"b\n"
+    lab.write("foo", b"c\n")
+    lab.ghost("push").ok()
+    rows = lab.ghost("list", "--no-headers").out
+    assert lab.ghost("delete", "-", stdin=rows).err == "deleted 2 ghosts\n"
+    assert lab.ghost_refs() == []
+
+
+def test_show_as_json_says_what_the_ghost_says(lab: Lab) -> None:
+    base = lab.head()
+    lab.commit("Empty")
+    lab.write("foo", b"\xff\n")
+    pushed = lab.ghost("push", "-m", "one more").out.decode().split()[-1]
+    (told,) = json.loads(lab.ghost("show", pushed, "--json").out)
+    assert os.fsencode(told["patch"]) == lab.ghost("show", pushed).out
+    assert (told["kind"], told["to"], told["base"]) == ("diff", pushed, lab.head())
+    assert (told["message"], told["branch"], told["remote_base"]) == ("one more", "main", base)
+    assert told["source"] == lab.source_url
+    assert lab.sandbox.text("rev-parse", told["ref"], cwd=lab.ghost_repo) == told["commit"]
+
+
+def test_diff_counts_lines_for_people_and_as_json(lab: Lab) -> None:
+    lab.write("foo", b"b\nc\n")
+    lab.write("new\n", b"\0")
+    lab.laptop.joinpath("run.sh").unlink()
+    told = json.loads(lab.ghost("diff", "--json").out)
+    assert {file["path"]: (file["status"], file["added"], file["deleted"]) for file in told} == {
+        "foo": ("M", 2, 1),
+        "new\n": ("A", None, None),
+        "run.sh": ("D", 0, 2),
+    }
+    stat = lab.ghost("diff", "--stat").ok()
+    assert "3 files changed, 2 insertions(+), 3 deletions(-)" in stat
+    assert "foo" in stat
 
 
 def test_git_finds_the_command(lab: Lab, tmp_path: Path) -> None:

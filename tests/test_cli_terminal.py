@@ -55,6 +55,17 @@ def test_a_diff_goes_through_the_users_pager_in_colour(lab: Lab) -> None:
     assert "configured: \x1b[32m+\x1b[m\x1b[32mb\x1b[m\n" in on_terminal(lab, "diff")
 
 
+def test_ids_fit_a_terminal_of_80_columns_and_still_name_the_ghost(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    base, tree = lab.head(), lab.tree_of()
+    assert on_terminal(lab, "push").startswith(f"{base[:12]} {tree[:12]}\n")
+    listed = on_terminal(lab, "list")
+    assert f"\n{base[:12]} {tree[:12]}\n" in listed
+    assert max(map(len, listed.splitlines())) < 80
+    assert f"\n{base} {tree}\n" in on_terminal(lab, "list", "-v")
+    assert "+b\n" in on_terminal(lab, "show", tree[:12])
+
+
 def test_no_color_is_honoured(lab: Lab) -> None:
     lab.write("foo", b"b\n")
     env = {"GIT_PAGER": "cat", "NO_COLOR": "1"}
@@ -77,7 +88,9 @@ def test_messages_are_coloured_on_a_terminal_only(lab: Lab) -> None:
 def test_what_is_quick_shows_no_progress(lab: Lab) -> None:
     lab.write("foo", b"b\n")
     shown = on_terminal(lab, "push")
-    assert shown.endswith(f"{lab.tree_of()}\nsent to {lab.ghost_url}:\n  1 changed file: foo\n")
+    assert shown.endswith(
+        f"{lab.tree_of()[:12]}\nsent to {lab.ghost_url}:\n  1 changed file: foo\n"
+    )
     assert "\r" not in shown
 
 

@@ -46,7 +46,7 @@ def test_a_hash_is_a_full_id_or_seven_digits_of_one_whatever_is_around_it(text: 
 def test_anything_else_is_no_hash_and_the_sentence_names_it(text: str) -> None:
     with pytest.raises(UsageError) as caught:
         hash_argument(text)
-    assert f"'{text.strip().lower()}'" in caught.value.message
+    assert f"'{text.strip()}'" in caught.value.message
 
 
 def test_an_object_id_is_complete_and_knows_its_format() -> None:

@@ -12,6 +12,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
@@ -72,10 +73,34 @@ def run(cli: click.Group, args: Sequence[str]) -> int:
     except Terminated as e:
         complain("terminated")
         return 128 + e.number
-    except click.ClickException as e:
-        return _explain_usage(e)
     except Exception as e:
-        return _explain(e, args)
+        code = _explain_usage(e) if isinstance(e, click.ClickException) else _explain(e, args)
+        if _wants_json(args):
+            _put_json(e, code)
+        return code
+
+
+def _wants_json(args: Sequence[str]) -> bool:
+    # Looked up by hand: what failed may be the parsing of the arguments itself.
+    words = list(args)
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
+def _put_json(e: Exception, code: int) -> None:
+    """The error as JSON on stdout, where the result would have been."""
+    from git_ghost.cli.view.output import put_json
+    from git_ghost.urls import redact_text
+
+    message = e.format_message() if isinstance(e, click.ClickException) else str(e)
+    told = {
+        "kind": type(e).__name__,
+        "message": redact_text(message),
+        "hint": redact_text(getattr(e, "hint", "")),
+        "exit_code": code,
+    }
+    with contextlib.suppress(OSError):  # nobody reads it: stderr and the exit code have told
+        put_json({"error": told})
+        sys.stdout.flush()
 
 
 def _invoke(cli: click.Group, args: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ import sys
 
 import click
 
+from git_ghost import __version__
 from git_ghost.cli import failure
 from git_ghost.cli.options.common import HELP, format_global_options, global_options
 
@@ -52,10 +53,8 @@ class Commands(click.Group):
         found = self.get_command(ctx, name)
         if found is not None:
             return name, found, args[1:]
-        import difflib  # 3 ms that only a mistake costs
-
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        near = _nearest(name)
+        hint = f"; did you mean {near}?" if near else ""
         raise click.UsageError(f"'{name}' is not a git ghost command{hint}", ctx)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -64,10 +63,43 @@ class Commands(click.Group):
         format_global_options(self, ctx, formatter)
 
 
+def _version_option() -> click.Option:
+    """``git ghost --version``, as every git command and every Python one has it."""
+
+    def show(ctx: click.Context, _param: click.Parameter, given: bool) -> None:
+        if given:
+            click.echo(f"git-ghost {__version__}")
+            ctx.exit()
+
+    return click.Option(
+        ["--version"], is_flag=True, expose_value=False, is_eager=True, callback=show,
+        help="Print the version.",
+    )  # fmt: skip
+
+
+_MEANT = {
+    "add": "push", "apply": "pull", "cat": "show", "checkout": "pull", "fetch": "pull",
+    "get": "pull", "info": "show", "log": "list", "ls": "list", "prune": "delete",
+    "remove": "delete", "restore": "pull", "rm": "delete", "save": "push", "send": "push",
+    "stash": "push", "status": "doctor", "submit": "run", "switch": "pull", "uninject": "inject",
+}  # fmt: skip
+"""What somebody is after who types another tool's word for it."""
+
+
+def _nearest(name: str) -> str:
+    """The command that ``name`` was meant to be, or empty: by its meaning, then by its letters."""
+    if meant := _MEANT.get(name.lower()):
+        return meant
+    import difflib  # 3 ms that only a mistake costs
+
+    near = difflib.get_close_matches(name.lower(), [*COMMANDS, *_MEANT], 1, cutoff=0.7)
+    return _MEANT.get(near[0], near[0]) if near else ""
+
+
 @click.command(
     "git-ghost",
     cls=Commands,
-    params=global_options(),
+    params=[_version_option(), *global_options()],
     context_settings=HELP,
     options_metavar="[OPTIONS]",
     subcommand_metavar="COMMAND [ARGUMENTS]",

@@ -10,8 +10,15 @@ if TYPE_CHECKING:
     from git_ghost.usecases.coding import Coded, code
     from git_ghost.usecases.context import Options
     from git_ghost.usecases.injecting import Choices, Injected, inject, uninject
-    from git_ghost.usecases.inspecting import diff, show
-    from git_ghost.usecases.managing import Check, delete, doctor, list_ghosts
+    from git_ghost.usecases.inspecting import (
+        FileChange,
+        StoredGhost,
+        changed_files,
+        describe,
+        diff,
+        show,
+    )
+    from git_ghost.usecases.managing import Check, delete, doctor, list_ghosts, where_ghosts_are
     from git_ghost.usecases.pulling import Pulled, pull
     from git_ghost.usecases.pushing import Pushed, push
     from git_ghost.usecases.running import Ran, run
@@ -26,6 +33,10 @@ _HOME = {
     "Pulled": "pulling",
     "Pushed": "pushing",
     "Ran": "running",
+    "FileChange": "inspecting",
+    "StoredGhost": "inspecting",
+    "describe": "inspecting",
+    "changed_files": "inspecting",
     "clone": "cloning",
     "code": "coding",
     "delete": "managing",
@@ -38,12 +49,13 @@ _HOME = {
     "run": "running",
     "show": "inspecting",
     "uninject": "injecting",
+    "where_ghosts_are": "managing",
 }
 
 __all__ = [
-    "Check", "Choices", "Cloned", "Coded", "Injected", "Options", "Pulled", "Pushed", "Ran",
-    "clone", "code", "delete", "diff", "doctor", "inject", "list_ghosts", "pull", "push", "run",
-    "show", "uninject",
+    "Check", "Choices", "Cloned", "Coded", "FileChange", "Injected", "Options", "Pulled", "Pushed",
+    "Ran", "StoredGhost", "changed_files", "clone", "code", "delete", "describe", "diff", "doctor",
+    "inject", "list_ghosts", "pull", "push", "run", "show", "uninject", "where_ghosts_are",
 ]  # fmt: skip
 
 

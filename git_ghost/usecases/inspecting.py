@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from git_ghost.errors import GitFailed, NoSuchBase, UsageError, VerificationFailed
@@ -12,6 +14,7 @@ from git_ghost.git import git
 from git_ghost.model import Oid, hash_argument
 from git_ghost.repository import Quarantine, needs_work_tree, quarantine
 from git_ghost.store.fetch import Fetched, Inbox
+from git_ghost.store.format import CommitsGhost
 from git_ghost.usecases import pulling
 from git_ghost.usecases.context import Context, Options, context_anywhere, open_context
 from git_ghost.usecases.pushing import DIFF_TREE, KINDS, what_is_wanted
@@ -33,6 +36,66 @@ def show(
     Raises NoSuchGhost, NoSuchBase (``base`` is no commit), UsageError, VerificationFailed (a ghost
     without its file), RemoteError.
     """
+    with _in_hand(hash, options, base, what, commits_from) as found:
+        for fetched in found:
+            _show_one(fetched, out)
+
+
+@dataclass(frozen=True)
+class StoredGhost:
+    """A ghost as it is stored: its name, what its commit says, its patch."""
+
+    kind: str
+    """``commits`` or ``diff``."""
+    base: str
+    to: str
+    ref: str
+    commit: str
+    """The id of the commit that holds it in the ghost repository."""
+    format: str
+    """The version of its format; empty for one that v0.1 made."""
+    remote_base: str
+    source: str
+    branch: str
+    message: str
+    patch: bytes = field(repr=False)
+
+
+def describe(
+    hash: str,
+    options: Options = Options(),
+    *,
+    base: str | None = None,
+    what: str = "auto",
+    commits_from: str | None = None,
+) -> tuple[StoredGhost, ...]:
+    """What :func:`show` prints, and what is known of it; arguments and errors are the same."""
+    with _in_hand(hash, options, base, what, commits_from) as found:
+        return tuple(_stored(fetched) for fetched in found)
+
+
+def _stored(fetched: Fetched) -> StoredGhost:
+    ghost, said = fetched.ghost, fetched.trailers
+    return StoredGhost(
+        kind="commits" if isinstance(ghost, CommitsGhost) else "diff",
+        base=ghost.base,
+        to=ghost.to,
+        ref=ghost.ref,
+        commit=fetched.commit,
+        format=said.format,
+        remote_base=said.remote_base,
+        source=said.source,
+        branch=said.branch,
+        message=said.subject,
+        patch=fetched.file(fetched.patch_name),
+    )
+
+
+@contextlib.contextmanager
+def _in_hand(
+    hash: str, options: Options, base: str | None, what: str, commits_from: str | None
+) -> Iterator[list[Fetched]]:
+    """The ghosts to show, fetched, while the block runs."""
     if what not in KINDS:
         raise UsageError(f"there is no '{what}' to show", f"One of: {', '.join(KINDS)}.")
     if what == "all" and base is None:
@@ -46,8 +109,7 @@ def show(
         if what == "all":
             assert base is not None
             found.insert(0, pulling.find(inbox, context, base, commits_from, "commits"))
-        for fetched in found:
-            _show_one(fetched, out)
+        yield found
 
 
 def _show_one(fetched: Fetched, out: BinaryIO) -> None:
@@ -67,6 +129,7 @@ def diff(
     options: Options = Options(),
     *,
     color: bool = False,
+    stat: int = 0,
     include: Sequence[str | bytes | os.PathLike[str]] = (),
     untracked: bool | None = None,
 ) -> bytes:
@@ -74,9 +137,66 @@ def diff(
 
     Each side may be a commit or a ghost's hash, which is rebuilt in memory. ``color`` gives the
     user's own diff style, coloured; without it the patch has the bytes a ghost would store.
-    ``include`` and ``untracked`` are those of :func:`git_ghost.push`. Raises NoSuchGhost,
-    NoSuchBase, UsageError, VerificationFailed, RemoteError, and GhostError for files too large.
+    ``stat`` gives a summary instead, of that many columns. ``include`` and ``untracked`` are those
+    of :func:`git_ghost.push`. Raises NoSuchGhost, NoSuchBase, UsageError, VerificationFailed,
+    RemoteError, and GhostError for files too large.
     """
+    args: tuple[str, ...] = DIFF_TREE
+    if color:
+        args = ("diff", "--no-ext-diff", "--color=always")
+    elif stat:
+        args = ("diff-tree", "-r", "--no-renames", "--no-ext-diff")
+    if stat:
+        args = (*args, f"--stat={stat}")
+    with _compared(a, b, options, include, untracked) as (private, left, right):
+        return _git(private, *args, left, right)
+
+
+@dataclass(frozen=True)
+class FileChange:
+    """A file that differs between two trees."""
+
+    path: str
+    """From the top of the repository, decoded as :func:`os.fsdecode` does."""
+    status: str
+    """git's letter: A added, D deleted, M modified, T another type."""
+    added: int | None
+    """Lines added; None where the content is binary."""
+    deleted: int | None
+
+
+def changed_files(
+    a: str | None = None,
+    b: str | None = None,
+    options: Options = Options(),
+    *,
+    include: Sequence[str | bytes | os.PathLike[str]] = (),
+    untracked: bool | None = None,
+) -> tuple[FileChange, ...]:
+    """The files in :func:`diff`'s patch, by their paths; arguments and errors are the same."""
+    args = ("diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
+    with _compared(a, b, options, include, untracked) as (private, left, right):
+        raw = _git(private, *args, "--raw", left, right).split(b"\0")[:-1]
+        counted = _git(private, *args, "--numstat", left, right)
+    letters = {path: meta.split()[-1] for meta, path in zip(raw[::2], raw[1::2], strict=True)}
+    return tuple(_file_change(line, letters) for line in counted.split(b"\0")[:-1])
+
+
+def _file_change(line: bytes, letters: dict[bytes, bytes]) -> FileChange:
+    added, deleted, path = line.split(b"\t", 2)
+    lines = (None if number == b"-" else int(number) for number in (added, deleted))
+    return FileChange(os.fsdecode(path), letters[path].decode(), *lines)
+
+
+@contextlib.contextmanager
+def _compared(
+    a: str | None,
+    b: str | None,
+    options: Options,
+    include: Sequence[str | bytes | os.PathLike[str]],
+    untracked: bool | None,
+) -> Iterator[tuple[Quarantine, Oid, Oid]]:
+    """The two trees a comparison is between, in a quarantine that has both."""
     context = open_context(options)
     repository = context.here
     with quarantine(repository, options.working_dir) as private:
@@ -91,8 +211,12 @@ def diff(
             right = snapshot.write_tree(private, found)
         else:
             right = sides.tree(b)
-        args = ("diff", "--color=always", "--no-ext-diff") if color else DIFF_TREE
-        return git(*args, left, right, cwd=repository.cwd, env=private.env())
+        yield private, left, right
+
+
+def _git(private: Quarantine, *args: str) -> bytes:
+    assert private.repository is not None
+    return git(*args, cwd=private.repository.cwd, env=private.env())
 
 
 class _Sides:

@@ -36,6 +36,12 @@ def list_ghosts(
     return _select(context_anywhere(options), what, start, to, ())
 
 
+def where_ghosts_are(options: Options = Options()) -> str:
+    """The ghost repository's URL or path without credentials, and the prefix of its ghosts."""
+    target = context_anywhere(options).store()
+    return f"{target.shown} under '{target.prefix}'"
+
+
 def _select(
     context: Context, what: str, start: str, to: str, hashes: Sequence[str]
 ) -> list[Listed]:

@@ -11,6 +11,7 @@ from git_ghost.cli.options.common import (
     exact_option,
     expect,
     force_option,
+    from_stdin,
     json_option,
     source_option,
 )
@@ -50,7 +51,8 @@ def command(
     after it was interrupted, it finishes its work or finds it finished.
     """
     expect(words, 1, 2, "HASH")
-    hash, directory = words[0].strip(), words[1] if len(words) == 2 else None
+    hash = from_stdin(words[:1])[0].strip()
+    directory = words[1] if len(words) == 2 else None
     with calling(source) as options:
         from git_ghost import usecases
 

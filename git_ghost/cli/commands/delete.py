@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from git_ghost.cli.commands.list import KINDS, put_ghosts, range_options
-from git_ghost.cli.options.common import GhostCommand, calling, quiet, split_form
+from git_ghost.cli.options.common import GhostCommand, calling, from_stdin, quiet, split_form
 from git_ghost.cli.view.output import count, say
 
 
@@ -32,10 +32,12 @@ def command(
     """Delete ghosts from the ghost repository.
 
     Deleted are those that lead to HASH, or those from --from to --to: diffs, commits or all; by
-    default diffs. To delete without a HASH and without naming both ends, say --all. What was
-    deleted is printed.
+    default diffs. HASH `-` stands for the hashes on standard input, one a line, as `git ghost list
+    --no-headers` prints them. To delete without a HASH and without naming both ends, say --all.
+    What was deleted is printed.
     """
     what, hashes = split_form(words, KINDS, "diff")
+    hashes = from_stdin(hashes, many=True)
     if not (hashes or (start and to) or everything or dry_run):
         raise click.UsageError(
             "All must be set if multiple ghosts are deleted: give --all, or both --from and --to,"

@@ -8,7 +8,7 @@ import sys
 import click
 
 from git_ghost.cli.options.common import GhostCommand, calling, expect, source_option
-from git_ghost.cli.view.output import has_color
+from git_ghost.cli.view.output import has_color, put_json
 
 
 @click.command("diff", cls=GhostCommand, forms=["[A [B]]"])
@@ -22,9 +22,16 @@ from git_ghost.cli.view.output import has_color
     help="Take new files that git does not ignore as part of the working tree, or not"
     " [config: ghost.untracked, default: take].",
 )  # fmt: skip
+@click.option("--stat", is_flag=True, help="Print a line for each file instead of the patch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the files of --stat as JSON.")
 @source_option()
 def command(
-    words: tuple[str, ...], include: tuple[str, ...], untracked: bool | None, source: str | None
+    words: tuple[str, ...],
+    include: tuple[str, ...],
+    untracked: bool | None,
+    stat: bool,
+    as_json: bool,
+    source: str | None,
 ) -> None:
     """Compare the working tree, commits and ghosts.
 
@@ -33,23 +40,33 @@ def command(
     changes. The working tree is taken as `git ghost push` would send it.
     """
     expect(words, 0, 2, "")
-    names = [word.strip() for word in words]
+    a, b = [*(word.strip() for word in words), None, None][:2]
     on_terminal = sys.stdout.isatty()
     with calling(source) as options:
         from git_ghost import usecases
 
+        if as_json:
+            from dataclasses import asdict
+
+            found = usecases.changed_files(a, b, options, include=include, untracked=untracked)
+            put_json([asdict(file) for file in found])
+            return
         patch = usecases.diff(
-            names[0] if names else None,
-            names[1] if len(names) == 2 else None,
-            options,
+            a, b, options,
             color=on_terminal and has_color(sys.stdout),
+            stat=_columns() if stat else 0,
             include=include,
             untracked=untracked,
-        )
+        )  # fmt: skip
     if on_terminal:
         page(patch)
     else:
         sys.stdout.buffer.write(patch)
+
+
+def _columns() -> int:
+    """The width of the terminal; 80 elsewhere, as git has it."""
+    return os.get_terminal_size(1).columns or 80 if sys.stdout.isatty() else 80
 
 
 def page(patch: bytes) -> None:

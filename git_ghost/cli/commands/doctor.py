@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from git_ghost.cli.options.common import GhostCommand, calling
-from git_ghost.cli.view.output import has_color, is_plain, put
+from git_ghost.cli.options.common import GhostCommand, calling, json_option
+from git_ghost.cli.view.output import has_color, is_plain, put, put_json
 
 if TYPE_CHECKING:
     from git_ghost.usecases import Check
@@ -18,8 +18,9 @@ _MARKS = {True: ("ok", "green"), None: ("warn", "yellow"), False: ("fail", "red"
 
 
 @click.command("doctor", cls=GhostCommand)
+@json_option()
 @click.pass_context
-def command(ctx: click.Context) -> None:
+def command(ctx: click.Context, as_json: bool) -> None:
     """Check everything that a push and a pull need.
 
     Nothing is changed. The exit code is 1 when something is wrong.
@@ -28,7 +29,11 @@ def command(ctx: click.Context) -> None:
         from git_ghost import usecases
 
         checks = usecases.doctor(options)
-    if is_plain(sys.stdout):
+    if as_json:
+        from dataclasses import asdict
+
+        put_json([asdict(check) for check in checks])
+    elif is_plain(sys.stdout):
         _print_plain(checks)
     else:
         _print_table(checks)

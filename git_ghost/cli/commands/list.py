@@ -13,10 +13,13 @@ from git_ghost.cli.options.common import (
     calling,
     expect,
     json_option,
+    quiet,
     split_form,
     together,
+    verbose,
 )
-from git_ghost.cli.view.output import put, put_json
+from git_ghost.cli.view.ids import shown_ids
+from git_ghost.cli.view.output import put, put_json, say
 
 if TYPE_CHECKING:
     from git_ghost.store.listing import Listed
@@ -65,7 +68,12 @@ def command(
         from git_ghost import usecases
 
         found = usecases.list_ghosts(options, what=what, start=start.strip(), to=to.strip())
+        where = "" if found or quiet() else usecases.where_ghosts_are(options)
     put_ghosts(found, what, "", output, no_headers, as_json)
+    if where:
+        kind = "ghosts" if what == "all" else f"{what} ghosts"
+        matching = " that match" if start or to else ""
+        say(f"there are no {kind}{matching} in {where}")
 
 
 def put_ghosts(
@@ -91,13 +99,15 @@ def _table(
 ) -> Iterator[str]:
     noun, *columns = _COLUMNS[kind]
     wanted = slice(_ONLY[output], _ONLY[output] + 1) if output else slice(2)
+    rows = [(one.ghost.base, one.ghost.to)[wanted] for one in found if kind_of(one) == kind]
+    shown = shown_ids((end for row in rows for end in row), whole=verbose() > 0)
+    width = len(shown("0" * 40))
     if not no_headers:
         yield f"{did}Local {noun} Branches:"
         yield ""
-        yield " ".join(f"{column:<40}" for column in columns[wanted])
-    for listed in found:
-        if kind_of(listed) == kind:
-            yield " ".join((listed.ghost.base, listed.ghost.to)[wanted])
+        yield " ".join(f"{column:<{width}}" for column in columns[wanted])
+    for row in rows:
+        yield " ".join(map(shown, row))
     if not no_headers:
         yield ""
 

@@ -18,7 +18,9 @@ from git_ghost.cli.options.common import (
     push_options,
     quiet,
     split_form,
+    verbose,
 )
+from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import count, few, put, put_json, say, tell, warn
 
 if TYPE_CHECKING:
@@ -84,8 +86,10 @@ def command(
     if as_json:
         put_json(_as_json(pushed))
     else:
+        ends = [end for line in pushed.lines for end in line.split()]
+        shown = shown_ids(ends, whole=verbose() > 0)
         for line in pushed.lines:
-            put(line)
+            put(" ".join(map(shown, line.split())))
     if not quiet():
         say("\n".join(summary(pushed)))
     if pushed.made_repository:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from git_ghost.cli.commands.pull import FORMS, parse_words
-from git_ghost.cli.options.common import GhostCommand, calling
+from git_ghost.cli.options.common import GhostCommand, calling, json_option
+from git_ghost.cli.view.output import put_json
+
+if TYPE_CHECKING:
+    from git_ghost.usecases import StoredGhost
 
 
 @click.command("show", cls=GhostCommand, forms=FORMS)
 @click.argument("words", nargs=-1)
-def command(words: tuple[str, ...]) -> None:
+@json_option()
+def command(words: tuple[str, ...], as_json: bool) -> None:
     """Print the patches a ghost holds.
 
-    They come as they are, byte for byte, commits first.
+    They come as they are, byte for byte, commits first. With --json come also the message, the
+    branch and the source that the ghosts name.
 
     \b
     show [FROM] HASH    the patch of HASH
@@ -27,6 +35,18 @@ def command(words: tuple[str, ...]) -> None:
     with calling() as options:
         from git_ghost import usecases
 
+        if as_json:
+            stored = usecases.describe(
+                hash, options, base=base, what=what, commits_from=commits_from
+            )
+            put_json([_as_json(ghost) for ghost in stored])
+            return
         usecases.show(
             hash, options, out=sys.stdout.buffer, base=base, what=what, commits_from=commits_from
         )
+
+
+def _as_json(ghost: StoredGhost) -> dict[str, str]:
+    from dataclasses import asdict
+
+    return {**asdict(ghost), "patch": os.fsdecode(ghost.patch)}

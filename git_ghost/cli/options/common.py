@@ -173,6 +173,24 @@ def behind_dashes() -> int:
     return int(click.get_current_context().meta.get(_LITERAL, 0))
 
 
+def from_stdin(words: Sequence[str], *, many: bool = False) -> list[str]:
+    """``words`` with ``-`` replaced by the hash that standard input ends with (``many``: has).
+
+    A line may be what `git ghost push` and `git ghost list` print: its last word counts. UsageError
+    when there is no line, or ``-`` stands twice.
+    """
+    if "-" not in words:
+        return list(words)
+    lines = [line.split()[-1] for line in sys.stdin.read().splitlines() if line.strip()]
+    context = click.get_current_context()
+    if not lines:
+        raise click.UsageError("There is no hash on standard input.", context)
+    if words.count("-") > 1:
+        raise click.UsageError("Standard input (-) can be named only once.", context)
+    at = words.index("-")
+    return [*words[:at], *(lines if many else lines[-1:]), *words[at + 1 :]]
+
+
 def expect(words: Sequence[str], least: int, most: int, what: str) -> None:
     """Raise UsageError unless there are ``least`` to ``most`` words; ``what`` may be missing."""
     if len(words) < least:

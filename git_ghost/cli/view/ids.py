@@ -1,0 +1,24 @@
+"""Object ids as people read them: short on a terminal, whole everywhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+
+SHORT = 12
+"""Digits of a short id: git's own choice for a repository of a few million objects."""
+
+
+def shown_ids(ids: Iterable[str], *, whole: bool = False) -> Callable[[str], str]:
+    """How each of ``ids`` is printed on stdout.
+
+    On a terminal it is cut to as many digits as tell them apart, at least :data:`SHORT`, as git
+    abbreviates; ``whole``, or stdout that is no terminal, leaves it as it is.
+    """
+    if whole or not sys.stdout.isatty():
+        return str
+    distinct = set(ids)
+    digits = SHORT
+    while len({one[:digits] for one in distinct}) < len(distinct):
+        digits += 1
+    return lambda one: one[:digits]
