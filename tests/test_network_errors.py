@@ -131,6 +131,18 @@ def test_the_message_of_a_servers_hook_is_shown(
     assert lab.ghost_refs() == []
 
 
+@pytest.mark.parametrize("name", ["reference-transaction", "update"])
+@pytest.mark.parametrize("place", ["hooks", "core.hooksPath"])
+def test_a_hook_that_rejects_is_no_broken_connection(lab: Served, name: str, place: str) -> None:
+    hook(lab, name, "echo 'No ghosts: try a broken pipe, early EOF' >&2; exit 1")
+    if place != "hooks":  # of the user's, for every repository on this machine
+        hooks = (lab.ghost_repo / "hooks").rename(lab.sandbox.root / "hooks")
+        lab.sandbox.config(place, str(hooks))
+    error = refused(lambda: push(lab.options()), "the server refused the push to", "No ghosts")
+    assert not error.passing
+    assert lab.ghost_refs() == []
+
+
 def test_a_hook_cannot_drive_the_terminal(lab: Served) -> None:
     hook(lab, "pre-receive", r"printf '\033]0;owned\007\033[2Jno\n' >&2; exit 1")
     error = refused(lambda: push(lab.options()), "no")
@@ -293,9 +305,9 @@ def test_a_full_disk_on_the_server_is_told(lab: Served) -> None:
     full = lab.ghost_repo / "objects"
     made = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(full)]
     if subprocess.run(made, capture_output=True, check=False).returncode:
-        # The next best: a server that says what git says.
+        # The next best: a server that says what git says, and ends.
         words = "error: file write error: No space left on device"
-        hook(lab, "reference-transaction", f"echo '{words}' >&2; exit 1")
+        hook(lab, "pre-receive", f"echo '{words}' >&2; kill $PPID")
         refused(lambda: push(lab.options()), "the disk is full", lab.ghost_url)
         return
     try:

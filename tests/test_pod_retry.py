@@ -17,7 +17,7 @@ import pytest
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError, StillUnreachable
 from git_ghost.settings import GitConfig
-from git_ghost.transport.network import explain
+from git_ghost.transport.causes import explain
 from git_ghost.transport.ssh import SharedConnections
 from git_ghost.usecases.retrying import Done, Failed, retry
 from tests.support.http import HttpServer

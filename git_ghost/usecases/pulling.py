@@ -32,7 +32,8 @@ from git_ghost.store.format import (
     Trailers,
 )
 from git_ghost.store.listing import no_such_ghost, resolve_prefix
-from git_ghost.transport.network import OTHER_FORMAT, Place
+from git_ghost.transport.causes import OTHER_FORMAT
+from git_ghost.transport.network import Place
 from git_ghost.urls import locate
 from git_ghost.usecases.context import Context, Options, linked, open_context, own_source
 from git_ghost.v01 import commits as v01_commits

@@ -14,6 +14,7 @@ from git_ghost.git import Running, git, pipe
 from git_ghost.model import Oid
 from git_ghost.repository import Quarantine, Repository
 from git_ghost.transport import network
+from git_ghost.transport.causes import explain
 from git_ghost.transport.network import Place
 from git_ghost.urls import redact
 
@@ -69,7 +70,7 @@ def finish_fetch_commits(
         return
     except GitFailed as e:
         if not _not_ours(e.stderr):
-            raise network.explain(e, source) from e
+            raise explain(e, source) from e
     inside = "+refs/heads/*:refs/git-ghost/base/*"
     try:
         network.finish(network.fetch(place, source, [inside], depth=_WHOLE), source)
