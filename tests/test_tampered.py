@@ -145,6 +145,9 @@ DAMAGED: dict[str, Attack] = {
     "bundle's pack is empty": lambda t: t.pack([]),
     "bundle lacks a file": lambda t: t.pack([t.base, f"{t.base}^{{tree}}"]),
     "bundle lacks the folder": lambda t: t.pack([t.base, f"{t.base}:foo"]),
+    "bundle's header has no end": lambda t: t.header(
+        b"\n-" + t.remote_base.encode(), (b"\n-" + t.remote_base.encode()) * 30_000
+    ),
     "bundle needs nothing": lambda t: t.header(b"-" + t.remote_base.encode() + b"\n", b""),
 }  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
@@ -161,8 +161,15 @@ def start_bundle_pack(repository: Repository, env: dict[str, str], span: Range) 
     )  # fmt: skip
 
 
+MAX_HEADER: Final = 1 << 20
+"""Bytes a bundle's header may have: some 24,000 commits that the local ones were merged with."""
+
+
 def bundle_header(span: Range, object_format: str) -> bytes:
-    """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where needed."""
+    """The header of a git bundle for ``span`` (gitformat-bundle): version 3 only where needed.
+
+    Raises GhostError where it is longer than a pull would read.
+    """
     lines = (
         ["# v2 git bundle"]
         if object_format == "sha1"
@@ -170,4 +177,11 @@ def bundle_header(span: Range, object_format: str) -> bytes:
     )
     lines += [f"-{commit}" for commit in span.prerequisites]
     lines += [f"{span.head} refs/heads/ghost", "", ""]
-    return "\n".join(lines).encode()
+    header = "\n".join(lines).encode()
+    if len(header) > MAX_HEADER:
+        raise GhostError(
+            f"the local commits were merged with {len(span.prerequisites):,} others, too many for"
+            " one ghost; nothing was sent",
+            "Push a part of them to the source remote.",
+        )
+    return header

@@ -17,6 +17,7 @@ from git_ghost.transport import network
 from git_ghost.transport.causes import explain
 from git_ghost.transport.network import Place
 from git_ghost.urls import redact
+from git_ghost.worktree.base import MAX_HEADER
 
 APPLY = (
     "-c", "apply.whitespace=nowarn", "-c", "apply.ignoreWhitespace=no",
@@ -139,8 +140,9 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
     env = quarantine.env()
     try:
         git("index-pack", "--stdin", "--fix-thin", cwd=repository.cwd, env=env, stdin=bundle)
-        span = ("rev-list", "--objects", "--quiet", head, "--not", *prerequisites)
-        git(*span, cwd=repository.cwd, env=env)
+        revs = "\n".join([head, *(f"^{commit}" for commit in prerequisites)]).encode()
+        span = ("rev-list", "--objects", "--quiet", "--stdin")
+        git(*span, cwd=repository.cwd, env=env, stdin=revs)
     except GitFailed as e:
         _refuse_full_disk(e)
         raise VerificationFailed(
@@ -155,21 +157,42 @@ def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
         f"the stored commits of {base}-{head} are no bundle that leads to {head}",
         "The ghost repository was tampered with or is damaged. Delete this ghost, then push again.",
     )
-    if bundle.readline() not in (b"# v2 git bundle\n", b"# v3 git bundle\n"):
+    if bundle.readline(MAX_HEADER) not in (b"# v2 git bundle\n", b"# v3 git bundle\n"):
         raise broken
-    prerequisites: list[str] = []
+    prerequisites: dict[str, None] = {}
     heads: list[str] = []
-    while (line := bundle.readline(4096)) not in (b"\n", b""):
+    left = MAX_HEADER
+    while (line := _header_line(bundle, len(head), left)) not in (b"\n", b""):
+        left -= len(line)
+        if left <= 0:
+            raise broken
         text = line.decode("ascii", "replace").strip()
         if text.startswith("@"):
             continue
         value = text.removeprefix("-").split(" ")[0]
         if len(value) != len(head) or not set(value) <= set("0123456789abcdef"):
             raise broken
-        (prerequisites if text.startswith("-") else heads).append(value)
+        if text.startswith("-"):
+            prerequisites[value] = None
+        else:
+            heads.append(value)
     if heads != [head] or base not in prerequisites:
         raise broken
-    return prerequisites
+    return list(prerequisites)
+
+
+def _header_line(bundle: IO[bytes], width: int, most: int) -> bytes:
+    """The next line of an unbuffered bundle's header, of ``most`` bytes at the most.
+
+    Not a byte of what follows may be read. But a line that begins with a dash or a digit has an id
+    of ``width`` digits, so that much is read at once: byte by byte, a long header takes minutes.
+    """
+    line = bundle.read(1)
+    if line in b"\n@":
+        return line if line in b"\n" else line + bundle.readline(most)
+    while len(line) < width and (more := bundle.read(width - len(line))):
+        line += more
+    return line + bundle.readline(most)
 
 
 def rebuild_tree(
