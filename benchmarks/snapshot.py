@@ -17,7 +17,8 @@ _INSIDE = "of it, the snapshot itself"
 
 _IN_PROCESS = """\
 import sys, time
-from git_ghost.repository import open_repository, quarantine
+from git_ghost.quarantine import quarantine
+from git_ghost.repository import open_repository
 from git_ghost.worktree import snapshot
 repository = open_repository(".")
 start = time.perf_counter()

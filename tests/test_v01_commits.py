@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 
 from git_ghost.errors import VerificationFailed
 from git_ghost.model import Oid
-from git_ghost.repository import open_repository, quarantine
+from git_ghost.quarantine import quarantine
+from git_ghost.repository import open_repository
 from git_ghost.v01 import commits as v01_commits
 from tests.support.sandbox import Sandbox
 

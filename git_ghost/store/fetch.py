@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from git_ghost.errors import GitFailed, NoSuchGhost, VerificationFailed
-from git_ghost.git import CONFIGURATION, Running, environment, git
+from git_ghost.git import Running, git
 from git_ghost.model import Oid, oid
 from git_ghost.process import Environment
-from git_ghost.repository import Quarantine
+from git_ghost.quarantine import Scratch
 from git_ghost.store.format import (
     COMMITS_FILE,
     DIFF_FILE,
@@ -78,24 +78,17 @@ class Fetched:
 
 
 class Inbox:
-    """A bare repository in the quarantine that ghosts are fetched into."""
+    """A bare repository in a private folder that ghosts are fetched into."""
 
     def __init__(
         self,
-        quarantine: Quarantine,
+        private: Scratch,
         store: GhostRepository,
         object_format: str,
         link: Link = Link(),
     ) -> None:
         self.store = store
-        self.git_dir = quarantine.bare("inbox", object_format)
-        self.env = environment(foreign=True, GIT_DIR=self.git_dir)
-        if quarantine.repository is None:
-            cwd = self.git_dir
-        else:  # relative paths in its configuration start there
-            cwd = quarantine.repository.cwd
-            for variable in CONFIGURATION:  # is in the inbox's own configuration already
-                self.env.pop(variable, None)
+        self.git_dir, cwd, self.env = private.bare("inbox", object_format)
         self.place = Place(cwd, self.env, link)
 
     def start(self, refspecs: Sequence[str]) -> Running:

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from git_ghost.git import Running, git, pipe
+from git_ghost.git import Running
 from git_ghost.model import Oid, format_of, oid
-from git_ghost.process import Background, Environment
-from git_ghost.repository import Quarantine
+from git_ghost.process import Background
+from git_ghost.quarantine import Quarantine
 from git_ghost.settings import GitConfig
 from git_ghost.store.format import (
     Trailers,
@@ -39,16 +39,14 @@ def _clean(text: str) -> str:
     return "".join(c for c in text if c not in "<>\n\0").strip()
 
 
-def start_blob(
-    env: Environment, cwd: str, producer: Running, head: bytes = b""
-) -> Callable[[], Oid]:
+def start_blob(quarantine: Quarantine, producer: Running, head: bytes = b"") -> Callable[[], Oid]:
     """Store ``head`` and ``producer``'s output as a blob; call the result to wait for its id.
 
     The content goes from process to process and is never held here.
     """
     args = ("hash-object", "-w", "--stdin", "--no-filters")
     if not head:
-        return lambda: oid(pipe(producer, *args, cwd=cwd, env=env))
+        return lambda: oid(quarantine.pipe(producer, *args))
 
     def store() -> Oid:
         import shutil  # loaded by now: see warm_up()
@@ -62,7 +60,7 @@ def start_blob(
 
         with producer, open(reading, "rb") as source:
             feeding = Background(feed)
-            blob = oid(git(*args, cwd=cwd, env=env, stdin=source))
+            blob = oid(quarantine.git(*args, stdin=source))
             feeding.get()
             producer.result()  # what a producer that failed left is no blob of ours
             return blob

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from git_ghost.git import environment, git
+from git_ghost.git import git
 from git_ghost.model import Oid, format_of, oid
-from git_ghost.repository import Quarantine, Repository, quarantine
+from git_ghost.quarantine import Quarantine, scratch
+from git_ghost.repository import Repository
 from git_ghost.store.fetch import Inbox
 from git_ghost.store.format import (
     BUNDLE_FILE,
@@ -29,9 +30,7 @@ def send(
 
     One that is there already is success: its name says its content. Raises RemoteError.
     """
-    repository = quarantine.repository
-    assert repository is not None
-    place = Place(repository.cwd, quarantine.env(), link)
+    place = Place(quarantine.repository.cwd, quarantine.env(), link)
     fates = network.push(
         place, store.url, [Update(ghost.ref, commit) for ghost, commit in ghosts.items()]
     )
@@ -45,13 +44,11 @@ def replace_without_bundle(
 
     A v0.1 reader finds what it needs in the new one too. Raises RemoteError.
     """
-    repository = quarantine.repository
-    assert repository is not None
     inbox = Inbox(quarantine, store, format_of(ghost.base), link)
     found = next((f for f in inbox.fetch([ghost]) if f.ghost == ghost), None)
     if found is None or found.has(BUNDLE_FILE):
         return False
-    place = Place(repository.cwd, quarantine.env(), link)
+    place = Place(quarantine.repository.cwd, quarantine.env(), link)
     network.push(place, store.url, [Update(ghost.ref, commit, found.commit)])
     return True
 
@@ -62,10 +59,9 @@ def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> li
     Raises RemoteError when the server refuses.
     """
     if ghosts and place.cwd is None:  # outside a repository; git wants one to push from
-        with quarantine(None) as private:
-            git_dir = private.bare("outbox", format_of(ghosts[0].commit))
-            env = environment(foreign=True, GIT_DIR=git_dir)
-            return delete(Place(git_dir, env, place.link), store, ghosts)
+        with scratch() as private:
+            _, cwd, env = private.bare("outbox", format_of(ghosts[0].commit))
+            return delete(Place(cwd, env, place.link), store, ghosts)
     gone = []
     for start in range(0, len(ghosts), 500):  # a command line has a bounded length
         some = ghosts[start : start + 500]
@@ -76,7 +72,7 @@ def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> li
 
 def probe_write(repository: Repository | None, store: GhostRepository) -> bool:
     """Ask the ghost repository for write access without writing; True, or RemoteError why not."""
-    with quarantine(repository) as private:
+    with scratch(repository) as private:
         object_format = repository.object_format if repository else "sha1"
         inbox = Inbox(private, store, object_format)
         feed = b"tree " + git("mktree", cwd=inbox.git_dir, env=inbox.env).strip()

@@ -13,7 +13,8 @@ from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import environment, git
 from git_ghost.model import format_of, hash_argument, is_oid
 from git_ghost.process import stop_all
-from git_ghost.repository import STATE, Quarantine, Repository, open_repository, quarantine
+from git_ghost.quarantine import Scratch, quarantine, scratch
+from git_ghost.repository import STATE, Repository, open_repository
 from git_ghost.store import listing
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.listing import place_of, resolve_prefix
@@ -69,7 +70,7 @@ def clone(
     unlinked = context_anywhere(replace(options, directory=None), inside=False)
     with (
         linked(unlinked) as context,
-        quarantine(None, options.working_dir) as outside,
+        scratch(None, options.working_dir) as outside,
         contextlib.ExitStack() as stack,
     ):
         for url in (context.store().url, context.settings.source):
@@ -115,7 +116,7 @@ def _ahead(place: Place, source: Source, base: str) -> Iterator[None]:
 
 
 def _fetch_ghost(
-    context: Context, outside: Quarantine, hash: str, base: str | None
+    context: Context, outside: Scratch, hash: str, base: str | None
 ) -> tuple[Inbox, Fetched]:
     target = hash_argument(hash)
     if not is_oid(target):  # only the list tells whether it is SHA-1 or SHA-256

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from git_ghost.errors import GitFailed, NoSuchBase, UsageError, VerificationFailed
-from git_ghost.git import git
 from git_ghost.model import Oid, hash_argument
-from git_ghost.repository import Quarantine, needs_work_tree, quarantine
+from git_ghost.quarantine import Quarantine, quarantine, scratch
+from git_ghost.repository import needs_work_tree
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import CommitsGhost
 from git_ghost.usecases import pulling
@@ -101,7 +101,7 @@ def _in_hand(
     if what == "all" and base is None:
         raise UsageError("the commits to show are not named", "git ghost show all [FROM] TO HASH")
     context = context_anywhere(options)
-    with quarantine(context.repository, options.working_dir) as private:
+    with scratch(context.repository, options.working_dir) as private:
         start = commits_from if what == "commits" else base
         kind = "diff" if what == "all" else what
         inbox, fetched = pulling.find_in_any_format(context, private, hash, start, kind)
@@ -149,7 +149,7 @@ def diff(
     if stat:
         args = (*args, f"--stat={stat}")
     with _compared(a, b, options, include, untracked) as (private, left, right):
-        return _git(private, *args, left, right)
+        return private.git(*args, left, right)
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def changed_files(
     """The files in :func:`diff`'s patch, by their paths; arguments and errors are the same."""
     args = ("diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
     with _compared(a, b, options, include, untracked) as (private, left, right):
-        raw = _git(private, *args, "--raw", left, right).split(b"\0")[:-1]
-        counted = _git(private, *args, "--numstat", left, right)
+        raw = private.git(*args, "--raw", left, right).split(b"\0")[:-1]
+        counted = private.git(*args, "--numstat", left, right)
     letters = {path: meta.split()[-1] for meta, path in zip(raw[::2], raw[1::2], strict=True)}
     return tuple(_file_change(line, letters) for line in counted.split(b"\0")[:-1])
 
@@ -212,11 +212,6 @@ def _compared(
         else:
             right = sides.tree(b)
         yield private, left, right
-
-
-def _git(private: Quarantine, *args: str) -> bytes:
-    assert private.repository is not None
-    return git(*args, cwd=private.repository.cwd, env=private.env())
 
 
 class _Sides:

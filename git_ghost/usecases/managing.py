@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import version
 from git_ghost.model import hash_argument
-from git_ghost.repository import quarantine
+from git_ghost.quarantine import quarantine
 from git_ghost.store import listing, send
 from git_ghost.store.format import CommitsGhost, DiffGhost
 from git_ghost.store.listing import Listed, matching, place_of, resolve_prefix

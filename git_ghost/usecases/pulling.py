@@ -20,7 +20,8 @@ from git_ghost.errors import (
 )
 from git_ghost.git import Running
 from git_ghost.model import Notice, Oid, hash_argument, is_oid
-from git_ghost.repository import Quarantine, Repository, needs_work_tree, quarantine
+from git_ghost.quarantine import Quarantine, Scratch, quarantine
+from git_ghost.repository import Repository, needs_work_tree
 from git_ghost.store import listing
 from git_ghost.store.fetch import Fetched, Inbox, inbox_ref, refspecs_for
 from git_ghost.store.format import (
@@ -180,7 +181,7 @@ def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str)
 
 
 def find_in_any_format(
-    context: Context, private: Quarantine, hash: str, base: str | None, what: str
+    context: Context, private: Scratch, hash: str, base: str | None, what: str
 ) -> tuple[Inbox, Fetched]:
     """:func:`find`, where the object format of the ghost repository is not known beforehand.
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from git_ghost.errors import UsageError
-from git_ghost.git import Running
 from git_ghost.model import Notice, Oid
 from git_ghost.process import Background
-from git_ghost.repository import STATE, Quarantine, Repository, needs_work_tree, quarantine
+from git_ghost.quarantine import Quarantine, quarantine
+from git_ghost.repository import STATE, Repository, needs_work_tree
 from git_ghost.store import send
 from git_ghost.store.format import (
     BUNDLE_FILE,
@@ -244,15 +244,13 @@ def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) ->
     Local commits are looked at too: nobody else has the submodule commits and LFS files they name.
     A submodule that is as the source remote has it is not asked.
     """
-    repository = private.repository
-    assert repository is not None
-    since = _changed_since(repository, decided, found)
+    since = _changed_since(private.repository, decided, found)
     if decided.first is not None:
         known = found.gitlinks or tuple(path for path, gitlink in since.items() if gitlink)
         local = found.changed.union(since)
         found = found._replace(gitlinks=tuple(path for path in known if path in local))
-    snapshot.guard(repository, private.env(), found, wanted)
-    guards.check_lfs(repository, private.env(), since, wanted.without)
+    snapshot.guard(private, found, wanted)
+    guards.check_lfs(private, since, wanted.without)
 
 
 def _changed_since(repository: Repository, decided: Bases, found: Survey) -> dict[bytes, bool]:
@@ -368,22 +366,16 @@ def _user() -> str:
 
 
 def _diff_files(private: Quarantine, start: Oid, tree: Oid) -> dict[str, Oid]:
-    repository = private.repository
-    assert repository is not None
-    env, cwd = private.env(), repository.cwd
-    patch = Running(*DIFF_TREE, start, tree, cwd=cwd, env=env)
-    return {DIFF_FILE: start_blob(env, cwd, patch)()}
+    patch = private.start(*DIFF_TREE, start, tree)
+    return {DIFF_FILE: start_blob(private, patch)()}
 
 
 def _commits_files(private: Quarantine, span: Range) -> dict[str, Oid]:
-    repository = private.repository
-    assert repository is not None
-    env, cwd = private.env(), repository.cwd
-    log = Running(*_LOG, f"{span.base}..{span.head}", cwd=cwd, env=env)
-    patch = Background(start_blob(env, cwd, log))
-    pack = bases.start_bundle_pack(repository, env, span)
-    header = bases.bundle_header(span, repository.object_format)
-    bundle = start_blob(env, cwd, pack, header)()
+    log = private.start(*_LOG, f"{span.base}..{span.head}")
+    patch = Background(start_blob(private, log))
+    pack = bases.start_bundle_pack(private, span)
+    header = bases.bundle_header(span, private.repository.object_format)
+    bundle = start_blob(private, pack, header)()
     return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
 
 

@@ -27,9 +27,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from git_ghost.errors import GitFailed, VerificationFailed
-from git_ghost.git import Running, git, pipe
 from git_ghost.model import Oid, format_of, oid
-from git_ghost.repository import Quarantine
+from git_ghost.quarantine import Quarantine
 from git_ghost.worktree.rebuild import APPLY
 
 _HINT = (
@@ -344,9 +343,7 @@ class _Series:
     def __init__(self, quarantine: Quarantine, text: bytes, mails: list[_Mail]) -> None:
         """``mails`` are all places where a mail may begin."""
         self._text, self._mails = text, mails
-        assert quarantine.repository is not None
-        self._cwd = quarantine.repository.cwd
-        self._env = quarantine.env("legacy")
+        self._quarantine = quarantine
         self._indexed = ""
         """The tree that the private index holds."""
         self._left = 64 * len(text) + (1 << 20)
@@ -497,13 +494,13 @@ class _Series:
 
     def _pack(self, head: Oid, base: Oid) -> None:
         """Make a pack of what is new: only packs are kept when a pull moves HEAD to it."""
-        name = os.path.join(self._env["GIT_OBJECT_DIRECTORY"], "pack", "pack")
+        name = os.path.join(self._quarantine.objects, "pack", "pack")
         os.makedirs(os.path.dirname(name), exist_ok=True)
-        listed = Running("rev-list", "--objects", head, f"^{base}", cwd=self._cwd, env=self._env)
-        pipe(listed, "pack-objects", "-q", name, cwd=self._cwd, env=self._env)
+        listed = self._quarantine.start("rev-list", "--objects", head, f"^{base}")
+        self._quarantine.pipe(listed, "pack-objects", "-q", name)
 
     def _git(self, *args: str, stdin: bytes | None = None) -> bytes:
-        return git(*args, cwd=self._cwd, env=self._env, stdin=stdin)
+        return self._quarantine.git(*args, index="legacy", stdin=stdin)
 
 
 def _ambiguous(mail: _Mail) -> VerificationFailed:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from git_ghost.errors import GhostError, NoSuchBase, UsageError
 from git_ghost.git import Running
 from git_ghost.model import Oid, oid
+from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.transport import network
 from git_ghost.transport.network import Place
@@ -147,17 +148,17 @@ def describe_range(repository: Repository, base: Oid, head: Oid) -> Range:
     return Range(base, head, tuple(edges), len(inside))
 
 
-def start_bundle_pack(repository: Repository, env: dict[str, str], span: Range) -> Running:
+def start_bundle_pack(quarantine: Quarantine, span: Range) -> Running:
     """Start packing ``span``'s objects, thin against its prerequisites only.
 
     Bitmaps would leave out everything those commits' *history* reaches, and the receiver may hold
     nothing but their trees; so they are switched off.
     """
     revs = "\n".join([span.head, "--not", *span.prerequisites]) + "\n"
-    return Running(
+    return quarantine.start(
         "-c", "pack.useBitmaps=false", "-c", "pack.useSparse=false",
         "pack-objects", "--revs", "--thin", "--stdout", "--delta-base-offset", "-q",
-        cwd=repository.cwd, env=env, stdin=revs.encode(),
+        stdin=revs.encode(),
     )  # fmt: skip
 
 

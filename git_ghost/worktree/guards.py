@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed
 from git_ghost.git import environment, git
+from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 
 WITHOUT = ("nested", "submodules", "lfs")
@@ -171,9 +172,7 @@ def _submodule_is_pushed(repository: Repository, path: bytes) -> bool:
         return False
 
 
-def check_lfs(
-    repository: Repository, env: Mapping[str, str], paths: Iterable[bytes], without: frozenset[str]
-) -> None:
+def check_lfs(quarantine: Quarantine, paths: Iterable[bytes], without: frozenset[str]) -> None:
     """Refuse (GhostError) changed files under an LFS filter: its server would lack their content.
 
     A ghost carries the pointer only. Asked only where a ``filter.lfs`` is configured, since without
@@ -183,13 +182,11 @@ def check_lfs(
     if (
         not paths
         or "lfs" in without
-        or not repository.config.any(r"filter\.lfs\.(?:clean|process)$")
+        or not quarantine.repository.config.any(r"filter\.lfs\.(?:clean|process)$")
     ):
         return
     feed = b"".join(path + b"\0" for path in paths)
-    out = git(
-        "check-attr", "--stdin", "-z", "filter", cwd=repository.cwd, env=env, stdin=feed
-    ).split(b"\0")
+    out = quarantine.git("check-attr", "--stdin", "-z", "filter", stdin=feed).split(b"\0")
     found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
     if found:
         raise GhostError(

@@ -12,9 +12,9 @@ from dataclasses import field
 from typing import NamedTuple
 
 from git_ghost.errors import GitFailed, LocalChanges
-from git_ghost.git import git
 from git_ghost.model import Oid
-from git_ghost.repository import Quarantine, Repository
+from git_ghost.quarantine import Quarantine
+from git_ghost.repository import Repository
 from git_ghost.worktree import guards, journal, snapshot
 from git_ghost.worktree.journal import Journal, Pulled
 from git_ghost.worktree.snapshot import Survey
@@ -76,24 +76,22 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
     Raises LocalChanges for what would be lost, unless ``force`` or an earlier pull put it there.
     """
     repository = quarantine.repository
-    assert repository is not None
     _refuse_in_progress(repository)
     stamp = journal.stamp(repository.index)
     quarantine.copy_index(INDEX)
-    env = quarantine.env()
     found = _survey_refreshed(quarantine)
-    snapshot.update_index(repository, env, found.deleted, (*found.written, *found.hidden))
+    snapshot.update_index(quarantine, found.deleted, (*found.written, *found.hidden))
     pulled = journal.last_pulled(repository)
-    ours = _adopt_left(repository, env, pulled, before)
-    current = repository.write_tree(env)
+    ours = _adopt_left(quarantine, pulled, before)
+    current = quarantine.write_tree()
     is_ghost = pulled is not None and current == pulled.tree
     disk = _Disk(repository)
-    changes = changes_between(repository, env, current, target.tree)
-    obstacles, inside = _obstacles(repository, env, disk, changes)
-    adopted = _adopt(repository, env, [*obstacles, *(inside if force else ())])
+    changes = changes_between(quarantine, current, target.tree)
+    obstacles, inside = _obstacles(quarantine, disk, changes)
+    adopted = _adopt(quarantine, [*obstacles, *(inside if force else ())])
     if adopted:
-        current = repository.write_tree(env)
-        changes = changes_between(repository, env, current, target.tree)
+        current = quarantine.write_tree()
+        changes = changes_between(quarantine, current, target.tree)
     local = {*found.changed, *found.hidden, *adopted, *ours}
     known = _Known(quarantine, target.tree, pulled, before, is_ghost=is_ghost)
     blocking = {p for p in local.intersection(changes) if not known.on_disk(p, changes[p][0])}
@@ -109,9 +107,9 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
             f"{guards.show_paths(sorted({*blocking, *inside}))}",
             "Commit or stash them, or let --force set them aside in a backup ref first.",
         )
-    if _settle_submodules(repository, env, disk, changes, local):
-        current = repository.write_tree(env)
-        changes = changes_between(repository, env, current, target.tree)
+    if _settle_submodules(quarantine, disk, changes, local):
+        current = quarantine.write_tree()
+        changes = changes_between(quarantine, current, target.tree)
     return Plan(
         target=target,
         current=current,
@@ -135,22 +133,19 @@ def _refuse_in_progress(repository: Repository) -> None:
 
 def _survey_refreshed(quarantine: Quarantine) -> Survey:
     """Survey, and leave fresh stat data in the private index, which ``read-tree -u`` relies on."""
-    repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env()
-    git("update-index", "-q", "--refresh", cwd=repository.work_tree, env=env, ok=(0, 1))
+    quarantine.git("update-index", "-q", "--refresh", ok=(0, 1))
     found = snapshot.survey(quarantine)
     if found.hidden:
-        snapshot.unflag(repository, env, found.hidden)
+        snapshot.unflag(quarantine, found.hidden)
     return found
 
 
-def changes_between(repository: Repository, env: dict[str, str], a: str, b: str) -> Changes:
+def changes_between(quarantine: Quarantine, a: str, b: str) -> Changes:
     """What differs between two trees."""
     if a == b:
         return {}
     args = ("diff-tree", "-r", "-z", "--raw", "--no-abbrev", "--no-renames")
-    out = git(*args, "--ignore-submodules=none", a, b, cwd=repository.work_tree, env=env)
+    out = quarantine.git(*args, "--ignore-submodules=none", a, b)
     fields = out.decode("utf-8", "surrogateescape").split("\0")
     found: dict[bytes, tuple[str, str]] = {}
     for about, path in zip(fields[0::2], fields[1::2], strict=False):
@@ -163,9 +158,8 @@ def _entry(mode: str, value: str) -> str:
     return f"{mode} {value}" if int(mode) else ""
 
 
-def _tracked(repository: Repository, env: dict[str, str]) -> set[bytes]:
-    out = git("ls-files", "-z", cwd=repository.work_tree, env=env)
-    return {path for path in out.split(b"\0") if path}
+def _tracked(quarantine: Quarantine) -> set[bytes]:
+    return {path for path in quarantine.git("ls-files", "-z").split(b"\0") if path}
 
 
 class _Disk:
@@ -210,10 +204,7 @@ class _Disk:
 
 
 def _obstacles(
-    repository: Repository,
-    env: dict[str, str],
-    disk: _Disk,
-    changes: Changes,
+    quarantine: Quarantine, disk: _Disk, changes: Changes
 ) -> tuple[list[bytes], list[bytes]]:
     """Untracked files that stand where the target adds something; and those in folders that do.
 
@@ -234,7 +225,7 @@ def _obstacles(
             files[found] = None
         elif kind == "folder" and not link:
             folders.append(found)
-    inside = _files_inside(repository, env, folders) if folders else []
+    inside = _files_inside(quarantine, folders) if folders else []
     stuck.update(dict.fromkeys(path for path in inside if path.endswith(b"/")))
     if stuck:
         raise LocalChanges(
@@ -242,32 +233,32 @@ def _obstacles(
             f"{guards.show_paths(stuck)}",
             "Move it away first.",
         )
-    tracked = _tracked(repository, env) if files else set()
+    tracked = _tracked(quarantine) if files else set()
     return [path for path in files if path not in tracked], inside
 
 
-def _files_inside(repository: Repository, env: dict[str, str], folders: list[bytes]) -> list[bytes]:
+def _files_inside(quarantine: Quarantine, folders: list[bytes]) -> list[bytes]:
     """Every untracked file in ``folders``, ignored ones too; repositories end in a slash."""
-    out = git("ls-files", "-z", "--others", cwd=repository.work_tree, env=env)
+    out = quarantine.git("ls-files", "-z", "--others")
     starts = tuple(folder + b"/" for folder in folders)
     return [path for path in out.split(b"\0") if path.startswith(starts)]
 
 
 def _adopt_left(
-    repository: Repository, env: dict[str, str], pulled: Pulled | None, before: Journal | None
+    quarantine: Quarantine, pulled: Pulled | None, before: Journal | None
 ) -> list[bytes]:
     """Adopt the untracked files of pulls: the last one's new files, what a killed one wrote."""
     left = {*(pulled.added if pulled else ()), *(before.contents if before else ())}
     if left:
-        left -= _tracked(repository, env)
-    return _adopt(repository, env, sorted(left))
+        left -= _tracked(quarantine)
+    return _adopt(quarantine, sorted(left))
 
 
-def _adopt(repository: Repository, env: dict[str, str], paths: Iterable[bytes]) -> list[bytes]:
+def _adopt(quarantine: Quarantine, paths: Iterable[bytes]) -> list[bytes]:
     """Take untracked files into the private index as they are on disk; those that exist."""
-    disk = _Disk(repository)
+    disk = _Disk(quarantine.repository)
     there = [path for path in paths if disk.kind(path) == "file"]
-    snapshot.update_index(repository, env, (), there)
+    snapshot.update_index(quarantine, (), there)
     return there
 
 
@@ -299,9 +290,7 @@ class _Known:
 
     def _is_begun(self, path: bytes) -> bool:
         """Whether the file is the beginning of the target's: git was killed while writing it."""
-        repository = self._quarantine.repository
-        assert repository is not None
-        full = os.path.join(os.fsencode(repository.work_tree), path)
+        full = os.path.join(os.fsencode(self._quarantine.repository.work_tree), path)
         expected = as_checked_out(self._quarantine, self._tree, path)
         if expected is None or os.path.islink(full) or not os.path.isfile(full):
             return False
@@ -312,9 +301,7 @@ class _Known:
         """Those of ``paths`` whose entry in the user's index is from no pull."""
         if not self._before or not paths:
             return paths
-        repository = self._quarantine.repository
-        assert repository is not None
-        out = git("ls-files", "-s", "-z", cwd=repository.work_tree, env=repository.env())
+        out = self._quarantine.repository.git("ls-files", "-s", "-z")
         staged = {}
         for line in out.split(b"\0"):
             about, _, path = line.partition(b"\t")
@@ -326,17 +313,15 @@ class _Known:
 
 def as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bytes | None:
     """The bytes a checkout of ``tree`` writes at ``path``; None when it has no file there."""
-    repository = quarantine.repository
-    assert repository is not None
     args = ("cat-file", "--filters", b"--path=" + path, f"{tree}:".encode() + path)
     try:
-        return git(*args, cwd=repository.work_tree, env=quarantine.env())
+        return quarantine.git(*args)
     except GitFailed:
         return None
 
 
 def _settle_submodules(
-    repository: Repository, env: dict[str, str], disk: _Disk, changes: Changes, local: set[bytes]
+    quarantine: Quarantine, disk: _Disk, changes: Changes, local: set[bytes]
 ) -> bool:
     """Take the target's submodules over into the private index: their folders are not ours.
 
@@ -350,29 +335,24 @@ def _settle_submodules(
             mode, value = new.split(" ")
             feed += f"{mode} {value} 0\t".encode() + path + b"\0"
     if feed:
-        git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=feed)
+        quarantine.git("update-index", "-z", "--index-info", stdin=feed)
     return bool(feed)
 
 
 def _head_moves(quarantine: Quarantine, found: Survey, target: Target) -> str:
     if found.head == target.base:
         return ""
-    repository = quarantine.repository
-    assert repository is not None
     if found.branch and found.head is not None and found.head == target.remote_base:
         # The ghost says where it starts; a branch is moved only if that is true.
         span = ("rev-list", "--max-count=1", found.head, "--not", target.base)
-        if not git(*span, cwd=repository.work_tree, env=quarantine.env()).strip():
+        if not quarantine.git(*span).strip():
             return "branch"
     return "detached"
 
 
 def refuse_untracked(quarantine: Quarantine, todo: Plan) -> None:
     """Raise LocalChanges for untracked files that are not part of the target (unless ignored)."""
-    repository = quarantine.repository
-    assert repository is not None
-    args = ("ls-files", "-z", "--others", "--exclude-standard")
-    out = git(*args, cwd=repository.work_tree, env=quarantine.env("rebuilt"))
+    out = quarantine.git("ls-files", "-z", "--others", "--exclude-standard", index="rebuilt")
     # What the checkout removes is still on disk now, and in the private index.
     going = {path for path, (_, new) in todo.changes.items() if not new}
     if left := [path for path in out.split(b"\0") if path and path not in going]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import IO
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchBase, RemoteError, VerificationFailed
-from git_ghost.git import Running, git, pipe
+from git_ghost.git import Running, git
 from git_ghost.model import Oid
-from git_ghost.repository import Quarantine, Repository
+from git_ghost.quarantine import Quarantine
+from git_ghost.repository import Repository
 from git_ghost.transport import network
 from git_ghost.transport.causes import explain
 from git_ghost.transport.network import Place
@@ -132,17 +133,13 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
     prerequisites that are missing here (nothing is unpacked then), else an empty tuple.
     Raises VerificationFailed for a bundle that is malformed or leads elsewhere.
     """
-    repository = quarantine.repository
-    assert repository is not None
     prerequisites = _read_header(bundle, base, head)
-    if missing := missing_commits(repository, prerequisites):
+    if missing := missing_commits(quarantine.repository, prerequisites):
         return tuple(missing)
-    env = quarantine.env()
     try:
-        git("index-pack", "--stdin", "--fix-thin", cwd=repository.cwd, env=env, stdin=bundle)
+        quarantine.git("index-pack", "--stdin", "--fix-thin", stdin=bundle)
         revs = "\n".join([head, *(f"^{commit}" for commit in prerequisites)]).encode()
-        span = ("rev-list", "--objects", "--quiet", "--stdin")
-        git(*span, cwd=repository.cwd, env=env, stdin=revs)
+        quarantine.git("rev-list", "--objects", "--quiet", "--stdin", stdin=revs)
     except GitFailed as e:
         _refuse_full_disk(e)
         raise VerificationFailed(
@@ -204,15 +201,12 @@ def rebuild_tree(
     The tree is put together in the private index ``rebuilt`` and left there. Raises
     VerificationFailed when the patch does not apply.
     """
-    repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env("rebuilt")
-    with Running("read-tree", f"{base}^{{tree}}", cwd=repository.cwd, env=env) as reading:
+    with quarantine.start("read-tree", f"{base}^{{tree}}", index="rebuilt") as reading:
         patch = start_patch()
         reading.result()
     if patch is not None:
         try:
-            pipe(patch, *APPLY, cwd=repository.cwd, env=env)
+            quarantine.pipe(patch, *APPLY, index="rebuilt")
         except GitFailed as e:
             _refuse_full_disk(e)
             raise VerificationFailed(
@@ -220,7 +214,7 @@ def rebuild_tree(
                 "The ghost was tampered with, or v0.1 made it under a configuration that breaks"
                 " patches. Delete it, then push again.",
             ) from e
-    return repository.write_tree(env)
+    return quarantine.write_tree("rebuilt")
 
 
 def _refuse_full_disk(failed: GitFailed) -> None:

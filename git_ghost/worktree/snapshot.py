@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, UsageError
-from git_ghost.git import Running, git
+from git_ghost.git import Running
 from git_ghost.model import Oid, null, oid
-from git_ghost.repository import Quarantine, Repository
+from git_ghost.quarantine import Quarantine
+from git_ghost.repository import Repository
 from git_ghost.worktree import guards
 
 
@@ -71,13 +72,12 @@ def _notable(listing: bytes) -> Iterator[Entry]:
             yield Entry(path, gitlink, tag.islower() or tag == b"S")
 
 
-def start_status(repository: Repository, env: dict[str, str]) -> Running:
+def start_status(quarantine: Quarantine) -> Running:
     """Start the one look at the whole working tree, on a private index."""
-    return Running(
+    return quarantine.start(
         "-c", "diff.orderFile=/dev/null",  # a missing one is fatal
         "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all",
         "--ignore-submodules=none", "--no-renames", "--no-ahead-behind",
-        cwd=repository.work_tree, env=env,
     )  # fmt: skip
 
 
@@ -87,10 +87,8 @@ def survey(quarantine: Quarantine) -> Survey:
     Raises GhostError where git cannot read it.
     """
     repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env()
-    with start_status(repository, env) as status:
-        with Running("ls-files", "-v", "-s", "-z", cwd=repository.work_tree, env=env) as listing:
+    with start_status(quarantine) as status:
+        with quarantine.start("ls-files", "-v", "-s", "-z") as listing:
             notable = list(_notable(listing.result()))
         found = _parse_status(status.result())
     overlooked = [e.path for e in notable if e.overlooked and _on_disk(repository, e.path)]
@@ -105,21 +103,18 @@ def _on_disk(repository: Repository, path: bytes) -> bool:
 
 def _changed_behind_flags(quarantine: Quarantine, paths: list[bytes]) -> list[bytes]:
     """Which of ``paths``, flagged to be overlooked, differ: asked of another private index."""
-    repository = quarantine.repository
-    assert repository is not None
     quarantine.copy_index("unflagged")
-    env = quarantine.env("unflagged")
-    unflag(repository, env, paths)
-    git("update-index", "-q", "--refresh", cwd=repository.work_tree, env=env, ok=(0, 1))
-    out = git("diff-files", "--name-only", "-z", cwd=repository.work_tree, env=env)
+    unflag(quarantine, paths, "unflagged")
+    quarantine.git("update-index", "-q", "--refresh", index="unflagged", ok=(0, 1))
+    out = quarantine.git("diff-files", "--name-only", "-z", index="unflagged")
     return sorted(set(out.split(b"\0")).intersection(paths))
 
 
-def unflag(repository: Repository, env: dict[str, str], paths: Iterable[bytes]) -> None:
-    """Drop the flags that make git overlook ``paths``, in the index of ``env``."""
+def unflag(quarantine: Quarantine, paths: Iterable[bytes], index: str = "index") -> None:
+    """Drop the flags that make git overlook ``paths``, in a private index."""
     feed = b"".join(path + b"\0" for path in paths)
     for flag in ("--no-assume-unchanged", "--no-skip-worktree"):
-        git("update-index", flag, "-z", "--stdin", cwd=repository.work_tree, env=env, stdin=feed)
+        quarantine.git("update-index", flag, "-z", "--stdin", index=index, stdin=feed)
 
 
 def _parse_status(out: bytes) -> Survey:
@@ -193,32 +188,13 @@ class Wanted(NamedTuple):
 def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
     """``found`` reduced to, and completed by, what is wanted. UsageError for a path outside."""
     repository = quarantine.repository
-    assert repository is not None
     named = _named_paths(repository, wanted)
     listed: dict[bytes, None] = {}
     nested = list(found.nested)
     if named:
         feed = [b":(literal,top)" + path for path in named]
-        known = set(
-            git(
-                "ls-files",
-                "-z",
-                "--cached",
-                "--",
-                *feed,
-                cwd=repository.work_tree,
-                env=quarantine.env(),
-            ).split(b"\0")
-        )
-        out = git(
-            "ls-files",
-            "-z",
-            "--others",
-            "--",
-            *feed,
-            cwd=repository.work_tree,
-            env=quarantine.env(),
-        )
+        known = set(quarantine.git("ls-files", "-z", "--cached", "--", *feed).split(b"\0"))
+        out = quarantine.git("ls-files", "-z", "--others", "--", *feed)
         for path in filter(None, out.split(b"\0")):
             if path.endswith(b"/"):
                 nested.append(path)
@@ -233,7 +209,7 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
             ):
                 _refuse_unlistable(repository, path)
     if seen := [path for path in found.hidden if path in listed]:
-        unflag(repository, quarantine.env(), seen)
+        unflag(quarantine, seen)
     hidden = tuple(path for path in found.hidden if path not in listed)
     untracked = found.untracked if wanted.untracked else ()
     included = tuple(path for path in listed if path not in set(untracked))
@@ -301,15 +277,16 @@ def _relative(repository: Repository, path: bytes) -> bytes:
     return relative
 
 
-def guard(repository: Repository, env: dict[str, str], found: Survey, wanted: Wanted) -> None:
+def guard(quarantine: Quarantine, found: Survey, wanted: Wanted) -> None:
     """Refuse (GhostError) what should not be sent, before anything is hashed."""
+    repository = quarantine.repository
     guards.check_nested(found.nested, wanted.without)
     guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
     named = frozenset(_named_paths(repository, wanted._replace(follow_symlinks=False)))
     guards.check_secrets((*found.added, *found.untracked, *found.included), named)
     on_disk = sizes(repository, found)
     guards.check_sizes(on_disk, wanted.limits)
-    guards.check_lfs(repository, env, on_disk, wanted.without)
+    guards.check_lfs(quarantine, on_disk, wanted.without)
 
 
 def sizes(repository: Repository, found: Survey) -> dict[bytes, int]:
@@ -334,28 +311,27 @@ def write_tree(quarantine: Quarantine, found: Survey, index: str = "index") -> O
 
     Only paths that differ are read. Raises GhostError for a file that cannot be.
     """
-    repository = quarantine.repository
-    assert repository is not None
-    env = quarantine.env(index)
-    update_index(
-        repository, env, found.deleted, (*found.written, *found.untracked, *found.included)
-    )
-    return repository.write_tree(env)
+    written = (*found.written, *found.untracked, *found.included)
+    update_index(quarantine, found.deleted, written, index)
+    return quarantine.write_tree(index)
 
 
 def update_index(
-    repository: Repository, env: dict[str, str], deleted: Iterable[bytes], written: Iterable[bytes]
+    quarantine: Quarantine,
+    deleted: Iterable[bytes],
+    written: Iterable[bytes],
+    index: str = "index",
 ) -> None:
     """Record ``deleted`` paths as gone and ``written`` ones as they are on disk.
 
     Deletions go first: a folder may have taken a file's place, a link a folder's.
     """
-    removal = b"0 " + null(repository.object_format).encode() + b"\t"
+    removal = b"0 " + null(quarantine.repository.object_format).encode() + b"\t"
     if gone := b"".join(removal + path + b"\0" for path in deleted):
-        git("update-index", "-z", "--index-info", cwd=repository.work_tree, env=env, stdin=gone)
+        quarantine.git("update-index", "-z", "--index-info", index=index, stdin=gone)
     if there := b"".join(path + b"\0" for path in written):
         args = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
-        running = Running(*args, cwd=repository.work_tree, env=env, stdin=there)
+        running = quarantine.start(*args, index=index, stdin=there)
         try:
             running.result()
         except GitFailed as e:
