@@ -132,5 +132,6 @@ def test_a_pod_that_is_started_again_for_ever_does_not_end(policy: str | None, e
 )
 def test_a_volcano_job_without_its_pods_is_queued(phase: str, words: str) -> None:
     status = {"state": {"phase": phase}}
-    data: Object = {"kind": "Job", "metadata": {}, "spec": {"queue": "gpu"}, "status": status}
-    assert workloads.queued(data) == words
+    spec = {"queue": "gpu"}
+    data = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "metadata": {}, "spec": spec}
+    assert workloads.queued({**data, "status": status}) == words

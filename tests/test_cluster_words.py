@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from git_ghost.errors import RemoteError
+from git_ghost.kinds import creation_rank, find
 from git_ghost.workloads.cluster import pods, workloads
 from git_ghost.workloads.cluster.answers import Answer, explain, explain_connection
-from git_ghost.workloads.cluster.kinds import creation_rank, known_by_name, resource_of
+from git_ghost.workloads.cluster.resources import known_by_name, resource_of
 
 Object = dict[str, Any]
 
@@ -194,7 +195,8 @@ def test_a_ray_job_that_is_tried_again_has_not_ended(deployment: str, ended: boo
 def test_a_workflow_that_waits_for_a_lock_or_for_somebody_is_queued(
     status: Object, words: str
 ) -> None:
-    data = {"kind": "Workflow", "metadata": {"name": "w"}, "spec": {}, "status": status}
+    data = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": {"name": "w"}}
+    data = {**data, "spec": {}, "status": status}
     assert workloads.queued(data) == words
 
 
@@ -255,8 +257,8 @@ def test_a_name_cannot_lead_out_of_its_path() -> None:
 
 
 def test_what_others_refer_to_is_created_first_and_what_runs_last() -> None:
-    kinds = ["Job", "Foo", "ConfigMap", "Namespace", "Service"]
-    ordered = sorted(kinds, key=lambda kind: creation_rank(kind, kind == "Job"))
+    names = ["Job", "Foo", "ConfigMap", "Namespace", "Service"]
+    ordered = sorted(names, key=lambda name: creation_rank(find("", name), runs=name == "Job"))
     assert ordered == ["Namespace", "ConfigMap", "Service", "Foo", "Job"]
 
 

@@ -17,6 +17,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from git_ghost import kinds
 from git_ghost.cli.main import COMMANDS, Commands
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, Step
@@ -60,7 +61,7 @@ def name(path: Path) -> str:
 
 def is_argo(data: Object) -> bool:
     """Whether the object is one of Argo's."""
-    return manifest.group(data) == manifest.ARGO
+    return manifest.group(data) == kinds.ARGO
 
 
 # --- manifests -----------------------------------------------------------------------------------

@@ -13,9 +13,9 @@ from typing import Any
 import kubernetes_validate
 import pytest
 
+from git_ghost import kinds
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, Step
-from git_ghost.workloads.manifest.kinds import _ARGO_SPECS, _PATHS
 
 MANIFESTS = Path(__file__).parent / "manifests"
 NAMES = sorted(path.stem for path in MANIFESTS.glob("*.yaml"))
@@ -91,7 +91,7 @@ def test_the_objects_handed_over_stay_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_kubernetes_schemas_accept_every_pod_template(name: str, version: str) -> None:
     for document in singles(inject(documents(name))):
-        if manifest.group(document.data) == manifest.ARGO:
+        if manifest.group(document.data) == kinds.ARGO:
             continue
         if "." not in manifest.group(document.data):  # one of Kubernetes' own
             kubernetes_validate.validate(document.data, version, strict=True)
@@ -119,5 +119,5 @@ def test_every_known_kind_has_a_sample() -> None:
         for name in NAMES
         for each in singles(documents(name))
     }
-    argo = {(manifest.ARGO, kind) for kind in _ARGO_SPECS}
-    assert (set(_PATHS) | argo) - shown == {("kubeflow.org", "MXJob")}
+    known = {(kind.group, kind.name) for kind in kinds.every() if kind.has_templates}
+    assert known - shown == {("kubeflow.org", "MXJob")}

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings, strategies as st
 
+from git_ghost import kinds
 from git_ghost.errors import GhostError
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step
-from git_ghost.workloads.manifest.kinds import _ARGO_SPECS, _PATHS
 
 NAMES = st.sampled_from(["main", "worker", "a/b", "~x", "git", "data", "GIT_GHOST_HASH", "über"])
 JUNK = st.recursive(
@@ -88,7 +88,7 @@ def placed(path: tuple[str, ...], draw: st.DrawFn) -> Any:
         return [placed(rest, draw) for _ in range(draw(st.integers(1, 2)))]
     if step == "*":
         return {key: placed(rest, draw) for key in draw(st.sets(NAMES, min_size=1, max_size=2))}
-    return {step: placed(rest, draw)}
+    return {step.removesuffix("?"): placed(rest, draw)}
 
 
 def merged(one: Any, other: Any) -> Any:
@@ -101,20 +101,21 @@ def merged(one: Any, other: Any) -> Any:
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """An object of any kind git ghost knows, or a List of some."""
-    argo = [("argoproj.io", kind) for kind in _ARGO_SPECS]
-    group, kind = draw(st.sampled_from([*_PATHS, *argo, ("", "List"), ("", "ConfigMap")]))
+    known = [(row.group, row.name) for row in kinds.every() if row.has_templates]
+    group, kind = draw(st.sampled_from([*known, ("", "List"), ("", "ConfigMap")]))
+    row = kinds.find(group, kind)
     data: Any = {"apiVersion": f"{group}/v1" if group else "v1", "kind": kind}
     if draw(st.booleans()):
         data["metadata"] = draw(METADATA)
     if kind == "List":
         data["items"] = [each.data for each in draw(st.lists(documents(), max_size=2))]
-    elif group == "argoproj.io":
+    elif row and row.steps:
         spec: Any = {"templates": draw(st.lists(ARGO_TEMPLATE, min_size=1, max_size=3))}
-        for step in reversed(_ARGO_SPECS[kind]):
+        for step in reversed(row.steps):
             spec = {step: spec}
         data.update(spec)
     else:
-        for path in _PATHS.get((group, kind), ()):
+        for path in row.templates if row else ():
             data = merged(data, placed(path, draw))
     return Document(data, "generated:1")
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from git_ghost.errors import UsageError
-from git_ghost.usecases.shaping import QUEUE_LABEL, flatten, set_command, set_queue
+from git_ghost.kinds import QUEUE_LABEL
+from git_ghost.usecases.shaping import flatten, set_command, set_queue
 from git_ghost.workloads import manifest
 from tests.support.lab import Lab
 from tests.support.manifests import job, workflow

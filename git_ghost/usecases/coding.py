@@ -14,23 +14,11 @@ from git_ghost.usecases.inspecting import diff
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster.answers import Refused
 from git_ghost.workloads.cluster.client import Access, Client, connect
-from git_ghost.workloads.cluster.kinds import POD, Resource, known_by_name
+from git_ghost.workloads.cluster.resources import POD, Resource, known_by_name
 from git_ghost.workloads.manifest import Document, ManifestError
 
 _OWNERS = 5
 """How many owners above an object are looked at."""
-_NAMES: Mapping[str, tuple[str, ...]] = {
-    "batch": ("batch.kubernetes.io/job-name", "job-name"),
-    "argoproj.io": ("workflows.argoproj.io/workflow",),
-    "kubeflow.org": ("training.kubeflow.org/job-name",),
-    "trainer.kubeflow.org": ("jobset.sigs.k8s.io/jobset-name",),
-    "ray.io": ("ray.io/cluster", "ray.io/originated-from-cr-name"),
-    "batch.volcano.sh": ("volcano.sh/job-name",),
-    "jobset.x-k8s.io": ("jobset.sigs.k8s.io/jobset-name",),
-}
-"""Labels by which pods say whose they are, by the group of the owner's kind."""
-_CHANGING = frozenset("Deployment StatefulSet DaemonSet CronJob".split())
-"""Kinds whose pod template changes in time: what it is now tells nothing of older pods."""
 
 _ACCESS = Access()
 
@@ -196,7 +184,7 @@ def _candidates(
         if owner is None:
             return
         place, data = owner
-        if place.resource.kind not in _CHANGING:
+        if not (place.resource.row and place.resource.row.changing):
             yield from _of_object(place, data)
 
 
@@ -233,7 +221,7 @@ def _pods(client: Client, place: _Place, data: Mapping[str, Any]) -> list[dict[s
             return True
         if wanted and wanted.items() <= labels.items():
             return True
-        names = _NAMES.get(place.resource.group, ())
+        names = place.resource.row.labels if place.resource.row else ()
         return any(labels.get(label) == place.name for label in names)
 
     found = [pod for pod in listed if belongs(pod)]

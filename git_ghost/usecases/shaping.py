@@ -6,41 +6,17 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from git_ghost import kinds
 from git_ghost.errors import UsageError
+from git_ghost.kinds import QUEUE_LABEL, Kind
 from git_ghost.workloads import manifest
-from git_ghost.workloads.manifest import ARGO, Document, PodTemplate
+from git_ghost.workloads.manifest import Document, PodTemplate
 
-QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 _TRAINER = "node"
 """The container whose command a TrainJob's ``trainer`` replaces (Kubeflow Trainer's constants)."""
 
 Object = dict[str, Any]
-
-_OWN = (("metadata",),)
-_OF_PODS = (("spec", "template", "metadata"),)
-_QUEUED: Mapping[tuple[str, str], tuple[tuple[str, ...], ...]] = {
-    ("batch", "CronJob"): (("spec", "jobTemplate", "metadata"),),
-    ("apps", "ReplicaSet"): _OF_PODS,
-    ("", "ReplicationController"): _OF_PODS,
-    (ARGO, "Workflow"): (*_OWN, ("spec", "podMetadata")),
-    (ARGO, "CronWorkflow"): (
-        ("spec", "workflowMetadata"), ("spec", "workflowSpec", "podMetadata"),
-    ),
-    (ARGO, "WorkflowTemplate"): (("spec", "podMetadata"),),
-    (ARGO, "ClusterWorkflowTemplate"): (("spec", "podMetadata"),),
-}  # fmt: skip
-"""Where the metadata of what Kueue admits is, if that is not the object itself but what is made
-of it: https://kueue.sigs.k8s.io/docs/tasks/run."""
-_TRAIN_JOBS_WAIT = "The TrainJob that refers to it waits in a queue: give both together."
-_NOT_QUEUED: Mapping[tuple[str, str], str] = {
-    ("apps", "DaemonSet"): "Without --queue its pods start at once, one on every node.",
-    ("", "PodTemplate"): "What is made of it waits in a queue, not the template.",
-    ("batch.volcano.sh", "Job"): "Volcano's own queue is spec.queue in the manifest.",
-    ("trainer.kubeflow.org", "TrainingRuntime"): _TRAIN_JOBS_WAIT,
-    ("trainer.kubeflow.org", "ClusterTrainingRuntime"): _TRAIN_JOBS_WAIT,
-}
-"""Kinds for which a queue means nothing, and what to do instead."""
 
 
 def job(image: str, command: Sequence[str], run_as_user: int | None = None) -> Object:
@@ -121,7 +97,10 @@ def set_command(
 
 def _let_the_runtime_say(document: Document) -> None:
     """Take out the command of a TrainJob, which would win over that of its runtime."""
-    trainer = document.data["spec"].get("trainer") if document.kind == "TrainJob" else None
+    trainer: Any = document.data
+    row = kinds.of(document.data)
+    for step in (row.command if row else ()) or ("",):
+        trainer = trainer.get(step) if isinstance(trainer, dict) else None
     if isinstance(trainer, dict):
         trainer.pop("command", None)
         trainer.pop("args", None)
@@ -131,7 +110,8 @@ def _are_a_group(found: Sequence[tuple[Document, Object]], containers: Sequence[
     """Whether they are one container, asked for by name, in the pods of one object."""
     documents = [document for document, _ in found]
     one = all(document is documents[0] for document in documents) and len(containers) == 1
-    return one and manifest.group(documents[0].data) != ARGO  # whose templates are steps
+    row = kinds.of(documents[0].data)
+    return one and not (row and row.steps)
 
 
 def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
@@ -152,36 +132,30 @@ def set_queue(documents: Sequence[Document], queue: str) -> None:
     for document in documents:
         if not manifest.has_pods(document):
             continue
-        data = document.data
-        key = group, kind = manifest.group(data), document.kind
-        if key not in _NOT_QUEUED:
-            for path in _QUEUED.get(key, _OWN):
-                _mapping(data, (*path, "labels"))[QUEUE_LABEL] = queue
+        row = kinds.of(document.data)
+        if row is None or not row.unqueued:
+            for path in row.queued if row else Kind.queued:
+                _mapping(document.data, (*path, "labels"))[QUEUE_LABEL] = queue
         elif not any(one and one.shown == document.name for one in referred):
-            whose = " of Volcano's" if group == "batch.volcano.sh" else ""
+            whose = " of Volcano's" if row.group == "batch.volcano.sh" else ""
             raise UsageError(
                 f"{document.where}: --queue is for what Kueue admits, and Kueue manages no"
-                f" {kind}{whose}",
-                _NOT_QUEUED[key],
+                f" {row.name}{whose}",
+                row.unqueued,
             )
 
 
 def set_parameters(documents: Sequence[Document], parameters: Mapping[str, str]) -> None:
     """Give Argo workflows arguments, as ``argo submit -p`` does; UsageError without a workflow."""
-    paths = {"Workflow": ("spec",), "CronWorkflow": ("spec", "workflowSpec")}
-    found = [
-        document
-        for document in documents
-        if manifest.group(document.data) == ARGO and document.data["kind"] in paths
-    ]
+    rows = [(document.data, kinds.of(document.data)) for document in documents]
+    found = [(data, row.arguments) for data, row in rows if row and row.arguments]
     if not found:
         raise UsageError(
             "-p gives parameters to an Argo Workflow, and there is none in the manifests",
             "Other kinds take environment variables or arguments.",
         )
-    for document in found:
-        at = (*paths[document.data["kind"]], "arguments")
-        arguments = _mapping(document.data, at)
+    for data, path in found:
+        arguments = _mapping(data, (*path, "arguments"))
         listed = arguments.setdefault("parameters", []) or []
         arguments["parameters"] = listed
         for name, value in parameters.items():

@@ -233,7 +233,7 @@ def _as_kubectl_prints(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def _client_name(data: dict[str, Any]) -> str:
-    from git_ghost.workloads.cluster.kinds import resource_of
+    from git_ghost.workloads.cluster.resources import resource_of
 
     metadata = data["metadata"]
     return resource_of(data).shown(metadata.get("name") or metadata.get("generateName", ""))

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_ghost.errors import GhostError, RemoteError
+from git_ghost.kinds import split_api_version
 from git_ghost.process import Background
 from git_ghost.urls import redact
 from git_ghost.workloads.cluster.answers import Answer, explain, explain_connection
-from git_ghost.workloads.cluster.kinds import Resource, known, split_api_version
+from git_ghost.workloads.cluster.resources import Resource, known
 
 if TYPE_CHECKING:
     from git_ghost.workloads.cluster.identity import Identity

@@ -9,22 +9,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
+from git_ghost.kinds import creation_rank
 from git_ghost.model import RUN_LABEL
 from git_ghost.workloads.cluster import workloads
 from git_ghost.workloads.cluster.answers import Denied, Refused, Unreachable
 from git_ghost.workloads.cluster.client import Client
-from git_ghost.workloads.cluster.kinds import Resource, creation_rank, resource_of
+from git_ghost.workloads.cluster.resources import Resource, resource_of
 
 VALIDATION = {"strict": "Strict", "warn": "Warn", "ignore": "Ignore"}
 """kubectl's words for what is to happen with fields the server does not know."""
-
-_SHARED = frozenset(
-    "Namespace ServiceAccount Role RoleBinding ClusterRole ClusterRoleBinding ConfigMap Secret"
-    " PersistentVolumeClaim PersistentVolume Service LimitRange ResourceQuota NetworkPolicy"
-    " PriorityClass".split()
-)
-"""Kinds of which one that is there already may serve several runs."""
-
 
 _LOOKING_PAUSES = (0.0, 0.5, 1.0, 2.0)
 _DELETING_PAUSES = (0.5, 1.0, 2.0)
@@ -116,7 +109,7 @@ def plan(
 def _rank(one: Planned) -> int:
     """What runs comes last; templates others refer to (a TrainJob) have to be there before."""
     runs = one.has_pods and workloads.has_pods_now(one.resource)
-    return creation_rank(one.resource.kind, runs)
+    return creation_rank(one.resource.row, runs=runs)
 
 
 def create(
@@ -166,12 +159,16 @@ def _create(client: Client, one: Planned, validate: str, dry_run: bool) -> Creat
     try:
         reply = client.post(known.path(namespace), body, query, doing)
     except Refused as e:
-        if e.status == 409 and known.kind in _SHARED:
+        if e.status == 409 and _is_shared(known):
             return _reuse(client, one, known, doing)
         if e.status == 404 and dry_run and e.reason == "NotFound" and "namespace" in e.message:
             e.hint += "\nA dry run creates nothing, so what comes first in the file is not there."
         raise
     return Created(reply.data, known, namespace, one.has_pods, warnings=reply.warnings)
+
+
+def _is_shared(resource: Resource) -> bool:
+    return resource.row is not None and resource.row.shared
 
 
 def _find_unanswered(

@@ -16,9 +16,9 @@ from git_ghost.workloads.cluster import events, pods, workloads
 from git_ghost.workloads.cluster.answers import Unreachable
 from git_ghost.workloads.cluster.client import Client
 from git_ghost.workloads.cluster.create import Created
-from git_ghost.workloads.cluster.kinds import EVENT, POD
 from git_ghost.workloads.cluster.logs import Log
 from git_ghost.workloads.cluster.pods import State
+from git_ghost.workloads.cluster.resources import EVENT, POD
 from git_ghost.workloads.cluster.tracking import Choice, Tracked, Tracker
 from git_ghost.workloads.cluster.watching import Watcher
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from git_ghost.errors import GhostError
 from git_ghost.workloads.cluster.answers import Refused, Unreachable
 from git_ghost.workloads.cluster.client import Client, Stream
-from git_ghost.workloads.cluster.kinds import POD
+from git_ghost.workloads.cluster.resources import POD
 from git_ghost.workloads.cluster.watching import Pause
 
 SILENCE_SECONDS = 300.0

@@ -7,6 +7,8 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from git_ghost.kinds import PLACES
+
 PULL_STEP = "git-ghost"
 """The name of the init container that rebuilds the tree."""
 
@@ -35,13 +37,6 @@ _ARGO_NODE = "workflows.argoproj.io/node-name"
 _TRY = re.compile(r"\((\d+)\)")
 """The number of a try in a node's name; that of an item has the item behind it: ``(0:x)``."""
 _DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
-_PLACES = (
-    "batch.kubernetes.io/job-completion-index",
-    "jobset.sigs.k8s.io/replicatedjob-name", "jobset.sigs.k8s.io/job-index",
-    "training.kubeflow.org/replica-type", "training.kubeflow.org/replica-index",
-    "volcano.sh/task-spec", "volcano.sh/task-index",
-)  # fmt: skip
-"""Labels and annotations that a pod has in common with the one that takes over from it."""
 _GATED = "SchedulingGated"
 
 
@@ -177,7 +172,7 @@ def place_of(pod: Mapping[str, Any]) -> tuple[str, ...]:
     said = {**(metadata.get("annotations") or {}), **(metadata.get("labels") or {})}
     if node := said.get(_ARGO_NODE):
         return (_TRY.sub("", str(node)),)
-    return tuple(f"{key}={said[key]}" for key in _PLACES if key in said)
+    return tuple(f"{key}={said[key]}" for key in PLACES if key in said)
 
 
 def tries_of(pod: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from git_ghost.errors import GhostError
 from git_ghost.workloads.cluster import events, pods
 from git_ghost.workloads.cluster.client import Client
-from git_ghost.workloads.cluster.kinds import POD
 from git_ghost.workloads.cluster.pods import State
+from git_ghost.workloads.cluster.resources import POD
 
 INIT_LOG_LINES = 100
 """Lines of the log of a failed init container that are shown."""

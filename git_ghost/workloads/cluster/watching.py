@@ -11,7 +11,7 @@ from typing import Any
 from git_ghost.errors import GhostError
 from git_ghost.workloads.cluster.answers import Answer, Unreachable, explain
 from git_ghost.workloads.cluster.client import Client, Query, Stream
-from git_ghost.workloads.cluster.kinds import Resource
+from git_ghost.workloads.cluster.resources import Resource
 
 WATCH_SECONDS = 290
 """How long the server is asked to keep a watch; proxies cut off what lasts five minutes."""

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from git_ghost.workloads.cluster.kinds import Resource
+from git_ghost import kinds
+from git_ghost.kinds import QUEUE_LABEL, Path, Verdict
 from git_ghost.workloads.cluster.pods import condition, serves
-
-_TEMPLATES = frozenset(
-    "CronJob WorkflowTemplate ClusterWorkflowTemplate CronWorkflow TrainingRuntime"
-    " ClusterTrainingRuntime PodTemplate".split()
-)
-"""Kinds whose pods come later, by the clock or when others refer to them."""
-
-
-_SERVING = frozenset(
-    "Deployment StatefulSet DaemonSet ReplicaSet ReplicationController RayCluster"
-    " RayService".split()
-)
-"""Kinds that run until somebody deletes them."""
+from git_ghost.workloads.cluster.resources import Resource
 
 
 class End(NamedTuple):
@@ -32,25 +21,17 @@ class End(NamedTuple):
 
 def has_pods_now(resource: Resource) -> bool:
     """Whether creating the object starts pods, so that there is something to follow."""
-    return resource.kind not in _TEMPLATES
+    return resource.row is None or not resource.row.later
 
 
 def expects_several(data: Mapping[str, Any]) -> bool:
     """Whether more than one pod is to be expected, as far as the object says."""
-    spec = data.get("spec") or {}
-    kind, group = data.get("kind"), str(data.get("apiVersion", "")).rpartition("/")[0]
-    if kind == "Pod":
-        return False
-    if kind == "Job" and group == "batch":
-        many = max(_number(spec.get("parallelism"), 1), _number(spec.get("completions"), 1))
-        return many > 1
-    if kind == "Workflow":
-        return not _is_one_pod(spec)
-    if group == "kubeflow.org":
-        return _replicas(spec) > 1
-    if kind in ("Deployment", "StatefulSet", "ReplicaSet") and group == "apps":
-        return _number(spec.get("replicas"), 1) > 1
-    return True
+    row = kinds.of(data)
+    if row is not None and row.steps:
+        return not _is_one_pod(data.get("spec") or {})
+    if row is None or row.replicas is None:
+        return True
+    return max((sum(_numbers(data, path)) for path in row.replicas), default=1) > 1
 
 
 def _is_one_pod(spec: Mapping[str, Any]) -> bool:
@@ -60,45 +41,32 @@ def _is_one_pod(spec: Mapping[str, Any]) -> bool:
     return bool(first.get("container") or first.get("script")) and not spec.get("onExit")
 
 
-def _replicas(spec: Mapping[str, Any]) -> int:
-    """The pods of a Kubeflow job."""
-    groups = [value for key, value in spec.items() if key.endswith("ReplicaSpecs")]
-    return sum(_number(one.get("replicas"), 1) for each in groups for one in each.values())
-
-
-def _number(value: object, default: int) -> int:
-    return value if isinstance(value, int) else default
+def _numbers(value: object, path: Path) -> Iterator[int]:
+    """The numbers at ``path``, 1 for each that is missing."""
+    if not path:
+        yield value if isinstance(value, int) else 1
+    elif path[0] == "*":
+        for one in value.values() if isinstance(value, dict) else ():
+            yield from _numbers(one, path[1:])
+    else:
+        yield from _numbers(value.get(path[0]) if isinstance(value, dict) else None, path[1:])
 
 
 def other_pods(data: Mapping[str, Any]) -> str:
     """A label selector of pods that do a part of the work and cannot bear the label of a run.
 
-    A RayJob's entrypoint prints in the pod of a Job that hands it in, which has the RayJob's name
-    (KubeRay: RayJobK8sJobNamespacedName). Empty for other kinds.
+    Empty for kinds that have none.
     """
-    if data.get("kind") != "RayJob":
-        return ""
-    return f"batch.kubernetes.io/job-name={data['metadata']['name']}"
+    row = kinds.of(data)
+    return f"{row.helpers}={data['metadata']['name']}" if row and row.helpers else ""
 
 
 def end_of(data: Mapping[str, Any]) -> End | None:
     """How the workload ended; None while it has not, and for kinds that never end."""
-    status = data.get("status") or {}
-    kind = str(data.get("kind"))
-    if kind == "Pod":
-        if (phase := status.get("phase")) in ("Succeeded", "Failed"):
-            return End(phase == "Succeeded", _words(status))
-        return None
-    if kind == "Workflow":
-        if (phase := status.get("phase")) in ("Succeeded", "Failed", "Error"):
-            return End(phase == "Succeeded", str(status.get("message") or ""))
-        return None
-    if kind == "RayJob":
-        return _ray_job(data.get("spec") or {}, status)
-    if isinstance(state := status.get("state"), dict) and kind == "Job":  # Volcano's
-        if (phase := state.get("phase")) in ("Completed", "Failed", "Aborted", "Terminated"):
-            return End(phase == "Completed", str(state.get("message") or ""))
-        return None
+    row = kinds.of(data)
+    if row is not None and row.verdicts:
+        ends = (_verdict(data, verdict) for verdict in row.verdicts)
+        return next((end for end in ends if end is not None), None)
     for name in ("Failed", "Complete", "Completed", "Succeeded"):
         found = condition(data, name)
         if found is not None and found.get("status") == "True":
@@ -106,14 +74,15 @@ def end_of(data: Mapping[str, Any]) -> End | None:
     return None
 
 
-def _ray_job(spec: Mapping[str, Any], status: Mapping[str, Any]) -> End | None:
-    job, deployment = status.get("jobStatus"), status.get("jobDeploymentStatus")
-    done = job in ("SUCCEEDED", "FAILED", "STOPPED")
-    if done and job != "SUCCEEDED" and spec.get("backoffLimit"):
-        done = False  # another try may follow: the deployment's status tells
-    if done or deployment in ("Complete", "Failed", "ValidationFailed"):
-        words = str(status.get("message") or status.get("reason") or "")
-        return End(job == "SUCCEEDED" and deployment != "Failed", words)
+def _verdict(data: Mapping[str, Any], verdict: Verdict) -> End | None:
+    holder: Any = data.get("status") or {}
+    for step in verdict.at[:-1]:
+        holder = holder.get(step) or {}
+    word = holder.get(verdict.at[-1])
+    if word in verdict.good:
+        return End(True, _words(holder))
+    if word in verdict.bad and not (data.get("spec") or {}).get(verdict.unless):
+        return End(False, _words(holder))
     return None
 
 
@@ -139,14 +108,14 @@ def told(reason: object, message: object) -> str:
 
 def queued(data: Mapping[str, Any]) -> str:
     """Why the workload is held back before it starts (Kueue suspends it); empty when it is not."""
-    spec = data.get("spec") or {}
+    row, spec = kinds.of(data), data.get("spec") or {}
     policy = spec.get("runPolicy") or {}
     state = (data.get("status") or {}).get("state")
-    if isinstance(state, dict) and state.get("phase") in ("Pending", "Inqueue"):  # Volcano's
+    if row and isinstance(state, dict) and state.get("phase") in row.waiting:
         return f"queued in {spec.get('queue') or 'default'}"
     if not (spec.get("suspend") or policy.get("suspend")):
-        return _held_by_argo(data) if data.get("kind") == "Workflow" else ""
-    queue = (data["metadata"].get("labels") or {}).get("kueue.x-k8s.io/queue-name")
+        return _held_by_argo(data) if row and row.steps else ""
+    queue = (data["metadata"].get("labels") or {}).get(QUEUE_LABEL)
     return f"queued in {queue}" if queue else "suspended"
 
 
@@ -165,6 +134,7 @@ def _held_by_argo(data: Mapping[str, Any]) -> str:
 
 def ends(data: Mapping[str, Any]) -> bool:
     """Whether it is in the nature of the workload to end."""
-    if data.get("kind") == "Pod":
+    row = kinds.of(data)
+    if row is kinds.POD:
         return not serves(data)
-    return str(data.get("kind")) not in _SERVING
+    return row is None or not row.serves

@@ -1,16 +1,6 @@
 """Kubernetes manifests: read them, add the pull step, take it back, write them. Pure."""
 
 from git_ghost.workloads.manifest.injection import Code, code_of, inject, remove
-from git_ghost.workloads.manifest.kinds import (
-    ARGO,
-    PodTemplate,
-    has_pods,
-    is_known,
-    items,
-    pod_templates,
-    pods_from,
-    templates_elsewhere,
-)
 from git_ghost.workloads.manifest.reading import (
     Document,
     ManifestError,
@@ -21,10 +11,19 @@ from git_ghost.workloads.manifest.reading import (
     read,
 )
 from git_ghost.workloads.manifest.step import NAME, NOTE, PREFIX, Step
+from git_ghost.workloads.manifest.templates import (
+    PodTemplate,
+    has_pods,
+    is_known,
+    items,
+    pod_templates,
+    pods_from,
+    templates_elsewhere,
+)
 from git_ghost.workloads.manifest.writing import FORMATS, dump
 
 __all__ = [
-    "ARGO", "FORMATS", "NAME", "NOTE", "PREFIX",
+    "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
     "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
     "parse", "pod_templates", "pods_from", "read", "remove", "templates_elsewhere",

@@ -6,13 +6,14 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from git_ghost import kinds
 from git_ghost.errors import UsageError
 from git_ghost.model import is_oid
 from git_ghost.workloads.manifest import step as steps
 from git_ghost.workloads.manifest.edits import Edits, Path, undo
-from git_ghost.workloads.manifest.kinds import ARGO, PodTemplate, items, pod_defaults, pod_templates
-from git_ghost.workloads.manifest.reading import Document, ManifestError, Object, group
+from git_ghost.workloads.manifest.reading import Document, ManifestError, Object
 from git_ghost.workloads.manifest.step import NAME, NOTE, PREFIX, Step
+from git_ghost.workloads.manifest.templates import PodTemplate, items, pod_defaults, pod_templates
 
 _ANNOTATIONS: Path = ("metadata", "annotations")
 
@@ -49,7 +50,7 @@ def _inject_one(document: Document, step: Step) -> None:
     _check_shape(document, templates)
     _check_containers(document, templates, step)
     for value in (step.hash, step.base):
-        if steps.is_expression(value) and group(document.data) != ARGO:
+        if steps.is_expression(value) and not _is_workflow(document):
             raise UsageError(
                 f"{document.where}: {value} means something in a workflow, not in a"
                 f" {document.kind}",
@@ -73,8 +74,13 @@ def _inject_one(document: Document, step: Step) -> None:
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
 
 
+def _is_workflow(document: Document) -> bool:
+    row = kinds.of(document.data)
+    return row is not None and bool(row.steps)
+
+
 def _chosen(document: Document, templates: list[PodTemplate], step: Step) -> list[PodTemplate]:
-    if not step.template or group(document.data) != ARGO:
+    if not step.template or not _is_workflow(document):
         return templates
     chosen = [template for template in templates if template.name == step.template]
     if not chosen:

@@ -1,81 +1,20 @@
-"""Where the pod templates of each kind are, by API group and kind (Volcano also says ``Job``).
-
-The paths are those of the kinds' own API references; ``[]`` stands for every item of a list, ``*``
-for every value of a mapping.
-"""
+"""Find the pod templates of an object, by what is known of its kind."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from git_ghost import kinds
+from git_ghost.kinds import ARGO, Path
 from git_ghost.workloads.manifest.reading import (
     Document,
     ManifestError,
     Named,
     Object,
-    group,
     is_list,
     is_object,
 )
-
-ARGO = "argoproj.io"
-_TEMPLATE = ("spec", "template")
-_JOB_SET = ("replicatedJobs", "[]", "template", "spec", "template")
-_RAY = (("headGroupSpec", "template"), ("workerGroupSpecs", "[]", "template"))
-
-
-def _below(*start: str) -> tuple[tuple[str, ...], ...]:
-    return tuple((*start, *path) for path in _RAY)
-
-
-_PATHS: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {
-    ("", "Pod"): ((),),
-    ("", "PodTemplate"): (("template",),),
-    ("", "ReplicationController"): (_TEMPLATE,),
-    ("batch", "Job"): (_TEMPLATE,),
-    ("batch", "CronJob"): (("spec", "jobTemplate", "spec", "template"),),
-    **{("apps", f"{kind}Set"): (_TEMPLATE,) for kind in ("Stateful", "Daemon", "Replica")},
-    ("apps", "Deployment"): (_TEMPLATE,),
-    **{
-        ("kubeflow.org", f"{kind}Job"): (("spec", f"{key}ReplicaSpecs", "*", "template"),)
-        for kind, key in (
-            ("PyTorch", "pytorch"), ("TF", "tf"), ("MPI", "mpi"), ("XGBoost", "xgb"),
-            ("Paddle", "paddle"), ("JAX", "jax"), ("MX", "mx"),
-        )
-    },
-    **{
-        ("trainer.kubeflow.org", kind): (("spec", "template", "spec", *_JOB_SET),)
-        for kind in ("TrainingRuntime", "ClusterTrainingRuntime")
-    },
-    ("ray.io", "RayCluster"): _below("spec"),
-    ("ray.io", "RayJob"): _below("spec", "rayClusterSpec"),
-    ("ray.io", "RayService"): _below("spec", "rayClusterConfig"),
-    ("batch.volcano.sh", "Job"): (("spec", "tasks", "[]", "template"),),
-    ("jobset.x-k8s.io", "JobSet"): (("spec", *_JOB_SET),),
-}  # fmt: skip
-
-_ARGO_SPECS = {
-    "Workflow": ("spec",),
-    "WorkflowTemplate": ("spec",),
-    "ClusterWorkflowTemplate": ("spec",),
-    "CronWorkflow": ("spec", "workflowSpec"),
-}
-
-_WITHOUT_PODS = {
-    "": "ConfigMap Secret Service ServiceAccount Namespace PersistentVolume PersistentVolumeClaim"
-    " LimitRange ResourceQuota Endpoints Event",
-    "rbac.authorization.k8s.io": "Role RoleBinding ClusterRole ClusterRoleBinding",
-    "networking.k8s.io": "Ingress IngressClass NetworkPolicy",
-    "policy": "PodDisruptionBudget",
-    "autoscaling": "HorizontalPodAutoscaler",
-    "scheduling.k8s.io": "PriorityClass",
-    "storage.k8s.io": "StorageClass",
-    "apiextensions.k8s.io": "CustomResourceDefinition",
-    "kueue.x-k8s.io": "LocalQueue ClusterQueue ResourceFlavor Workload",
-}
-
-_TRAIN_JOB = ("trainer.kubeflow.org", "TrainJob")
 
 
 class PodTemplate(NamedTuple):
@@ -110,13 +49,7 @@ def items(document: Document) -> list[Document]:
 
 def is_known(data: Object) -> bool:
     """Whether it is known where the object has pod templates, or that it has none."""
-    key = (group(data), data["kind"])
-    without = _WITHOUT_PODS.get(key[0], "").split()
-    return _has_templates(key) or key == _TRAIN_JOB or key[1] in without
-
-
-def _has_templates(key: tuple[str, str]) -> bool:
-    return key in _PATHS or (key[0] == ARGO and key[1] in _ARGO_SPECS)
+    return kinds.of(data) is not None
 
 
 def has_pods(document: Document) -> bool:
@@ -137,24 +70,23 @@ def pod_templates(document: Document) -> list[PodTemplate]:
     There are none either where they are in an object that was read together with this one. Raises
     ManifestError where one should be and is not.
     """
-    data = document.data
-    key = (group(data), data["kind"])
-    if pods_from(document) is not None:
+    row = kinds.of(document.data)
+    if row is None or pods_from(document) is not None:
         return []
-    if key == _TRAIN_JOB:
+    if row.steps:
+        return _argo(document, row.steps)
+    if row.refers:
         raise ManifestError(
-            f"{document.where}: a TrainJob has no pod template: it cannot add an init container",
+            f"{document.where}: a {row.name} has no pod template: it cannot add an init container",
             "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names."
             " Both can be given together.",
         )
-    if key[0] == ARGO and key[1] in _ARGO_SPECS:
-        return _argo(document)
     found = [
         _pod_template(document, owner, ".".join(steps))
-        for path in _PATHS.get(key, ())
-        for owner, steps in _walk(document, data, path, ())
+        for path in row.templates
+        for owner, steps in _walk(document, document.data, path, ())
     ]
-    if key in _PATHS and not found:
+    if row.templates and not found:
         raise ManifestError(f"{document.where}: {document.name} has no pod template")
     return found
 
@@ -164,21 +96,21 @@ def pods_from(document: Document) -> Named | None:
     named = _reference(document)
     if named is None or named not in document.together:
         return None
-    return named if _has_templates((named.group, named.kind)) else None
+    row = kinds.find(named.group, named.kind)
+    return named if row and row.has_templates else None
 
 
 def _reference(document: Document) -> Named | None:
     """The object that this one names in the place of pod templates of its own."""
-    key = (group(document.data), document.kind)
-    if key == _TRAIN_JOB:
-        named = _part(document.data, "spec", "runtimeRef")
-        kind = str(named.get("kind") or "ClusterTrainingRuntime")
-        return Named(str(named.get("apiGroup") or key[0]), kind, str(named.get("name")))
-    if key[0] == ARGO and key[1] in _ARGO_SPECS:
-        spec = _part(document.data, *_ARGO_SPECS[key[1]])
-        named = _part(spec, "workflowTemplateRef")
-        return _workflow_template(named) if named and not spec.get("templates") else None
-    return None
+    row = kinds.of(document.data)
+    if row is None or not row.refers:
+        return None
+    named = _part(document.data, *row.refers)
+    if row.steps:
+        own = _part(document.data, *row.steps).get("templates")
+        return _workflow_template(named) if named and not own else None
+    kind = str(named.get("kind") or "ClusterTrainingRuntime")
+    return Named(str(named.get("apiGroup") or row.group), kind, str(named.get("name")))
 
 
 def _workflow_template(named: Object) -> Named:
@@ -198,13 +130,12 @@ def pod_defaults(document: Document) -> tuple[str, Object]:
 
     That is the spec of a workflow or StatefulSet; other kinds have none.
     """
-    steps = _ARGO_SPECS.get(document.kind) if group(document.data) == ARGO else None
-    if (group(document.data), document.kind) == ("apps", "StatefulSet"):
-        steps = ("spec",)
-    found: Any = document.data if steps else {}
-    for step in steps or ():
+    row = kinds.of(document.data)
+    path = row.volumes if row else ()
+    found: Any = document.data if path else {}
+    for step in path:
         found = found[step]
-    return ".".join(steps or ()), found
+    return ".".join(path), found
 
 
 def _walk(
@@ -216,7 +147,7 @@ def _walk(
             raise _wrong(document, done, "mapping")
         yield value, done
         return
-    step, rest = path[0], path[1:]
+    step, rest = path[0].removesuffix("?"), path[1:]
     if step == "[]":
         if not isinstance(value, list):
             raise _wrong(document, done, "list")
@@ -230,7 +161,7 @@ def _walk(
             yield from _walk(document, item, rest, (*done, key))
     elif step in value:
         yield from _walk(document, value[step], rest, (*done, step))
-    elif step != "workerGroupSpecs":  # a Ray cluster may be its head alone
+    elif step == path[0]:
         raise _missing(document, (*done, step))
 
 
@@ -267,9 +198,9 @@ def _containers(document: Document, holder: Object, at: tuple[str, ...]) -> tupl
 # --- Argo Workflows ------------------------------------------------------------------------------
 
 
-def _argo(document: Document) -> list[PodTemplate]:
+def _argo(document: Document, path: Path) -> list[PodTemplate]:
     spec: Any = document.data
-    for step in _ARGO_SPECS[document.kind]:
+    for step in path:
         spec = spec.get(step)
         if not isinstance(spec, dict):
             raise ManifestError(f"{document.where}: {document.name}: {step} is missing")
@@ -283,7 +214,7 @@ def _argo(document: Document) -> list[PodTemplate]:
             )
         raise ManifestError(f"{document.where}: {document.name} has no templates")
     if not isinstance(listed, list):
-        raise _wrong(document, (*_ARGO_SPECS[document.kind], "templates"), "list")
+        raise _wrong(document, (*path, "templates"), "list")
     return [found for item in listed for found in _argo_template(document, item, "")]
 
 
@@ -302,9 +233,10 @@ def templates_elsewhere(document: Document) -> list[str]:
 
 def _template_refs(document: Document) -> Iterator[Object]:
     """What the steps of a workflow's templates say about templates of other objects."""
-    if group(document.data) != ARGO or document.kind not in _ARGO_SPECS:
+    row = kinds.of(document.data)
+    if row is None or not row.steps:
         return
-    spec = _part(document.data, *_ARGO_SPECS[document.kind])
+    spec = _part(document.data, *row.steps)
     for template in spec.get("templates") or ():
         for step in _steps(template):
             if isinstance(ref := step.get("templateRef"), dict):
