@@ -14,7 +14,7 @@ from hypothesis import example, given, settings, strategies as st
 
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import ManifestError
-from git_ghost.workloads.manifest.reading import MAX_NODES
+from git_ghost.workloads.manifest.reading import MAX_DEPTH, MAX_NODES
 
 HEAD = "apiVersion: v1\nkind: ConfigMap\n"
 
@@ -150,8 +150,28 @@ def test_a_few_bytes_cannot_stand_for_a_billion_values() -> None:
     assert f"more than {MAX_NODES:,} values" in refused(HEAD + "\n".join(lines) + "\n")
 
 
-def test_endless_nesting_is_refused() -> None:
-    assert "nested too deeply" in refused(HEAD + "a: " + "[" * 5000 + "]" * 5000)
+@pytest.mark.parametrize("depth", [MAX_DEPTH, 600, 5000])
+@pytest.mark.parametrize(
+    ("head", "each", "end"),
+    [
+        (HEAD + "a: ", "[", "]"),
+        (HEAD + "a:\n ", "- ", ""),
+        ('{"apiVersion": "v1", "kind": "ConfigMap", "a": ', "[", "]"),
+    ],
+    ids=["flow", "block", "json"],
+)
+def test_endless_nesting_is_refused(head: str, each: str, end: str, depth: int) -> None:
+    line = head.count("\n") + 1
+    said = refused(head + each * depth + "1" + end * depth + ("}" if head[0] == "{" else ""))
+    assert said == f"job.yaml:{line}: this is nested too deeply, more than {MAX_DEPTH} levels"
+
+
+def test_deep_nesting_is_read_and_written() -> None:
+    depth = MAX_DEPTH - 1
+    for text in ("a: " + "[" * depth + "]" * depth, "a:\n " + "- " * depth + "1"):
+        [document] = manifest.parse((HEAD + text).encode(), "file")
+        again = manifest.parse(manifest.dump([document.data]).encode(), "file")
+        assert again[0].data == document.data
 
 
 def test_what_an_anchor_names_is_not_shared() -> None:

@@ -32,6 +32,10 @@ MAX_NODES = 1_000_000
 """How many values a document may have once its anchors are written out; an object that a cluster
 takes has at most 1.5 MiB (etcd's limit) and thus fewer."""
 
+MAX_DEPTH = 200
+"""How many lists and mappings may stand inside one another: Python's own recursion ends somewhere
+between 300 and 1,000, and what people write has some tens."""
+
 
 class ManifestError(GhostError):
     """A manifest cannot be used as it is; the message begins with file and line."""
@@ -205,12 +209,30 @@ def _parse_json(text: str, where: str) -> list[Document] | None:
                 json.dumps(data, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             return None
+        if _too_deep(data):
+            return None
         found.append(_check(data, f"{where}:{text.count(chr(10), 0, rest.start()) + 1}"))
         at = end
     return found
 
 
+def _too_deep(data: Any) -> bool:
+    level = [data]
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return False
+        level = [
+            child
+            for each in level
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, (dict, list))
+        ]
+    return True
+
+
 # --- YAML ----------------------------------------------------------------------------------------
+
+_TOO_DEEP = f"this is nested too deeply, more than {MAX_DEPTH} levels"
 
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -238,12 +260,14 @@ def _parse_yaml(text: str, where: str) -> Iterator[Document]:
     except yaml.MarkedYAMLError as e:
         mark = e.problem_mark or e.context_mark
         line = f":{mark.line + 1}" if mark else ""
+        if "nesting" in (e.problem or ""):  # newer libyamls have a bound of their own
+            raise ManifestError(f"{where}{line}: {_TOO_DEEP}") from e
         said = " ".join(filter(None, (e.context, e.problem)))
         raise ManifestError(f"{where}{line}: this is no YAML: {said}") from e
     except yaml.YAMLError as e:
         raise ManifestError(f"{where}: this is no YAML: {' '.join(str(e).split())}") from e
     except RecursionError as e:
-        raise ManifestError(f"{where}: this is nested too deeply") from e
+        raise ManifestError(f"{where}: {_TOO_DEEP}") from e
     finally:
         if loader is not None:
             loader.dispose()
@@ -277,6 +301,8 @@ class _Builder:
                 f"{self.at(node)}: the anchors of this document stand for more than"
                 f" {MAX_NODES:,} values"
             )
+        if len(self._open) == MAX_DEPTH:
+            raise ManifestError(f"{self.at(node)}: {_TOO_DEEP}")
         self._open.add(id(node))
         try:
             if isinstance(node, MappingNode) and tag == tags.MAP:
