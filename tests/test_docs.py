@@ -139,3 +139,19 @@ def test_the_readmes_make_targets_exist() -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"^make (\w+)", README, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_architecture_page_speaks_of_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:\w+/)*\w+(?:/|\.py))`", text))
+    assert "usecases/pushing.py" in named
+    package = ROOT / "git_ghost"
+    assert [
+        name for name in sorted(named) if not any((p / name).exists() for p in (package, ROOT))
+    ] == []
+
+
+def test_the_architecture_page_draws_every_layer() -> None:
+    picture = (ROOT / "docs" / "architecture.md").read_text().split("```")[1]
+    modules = {path.stem for path in (ROOT / "git_ghost").iterdir() if path.stem[:2] != "__"}
+    assert [name for name in sorted(modules - {"py"}) if name not in picture] == []
