@@ -164,6 +164,14 @@ def test_without_a_hash_it_is_the_working_tree_as_a_push_would_name_it(lab: Lab)
     assert run(lab.sandbox, *args, base, tree, cwd=lab.laptop).out == done.out
 
 
+@pytest.mark.parametrize("command", [("inject", "-f", "-"), ("run", "--dry-run=client", "-f", "-")])
+def test_the_repository_is_opened_once(lab: Lab, command: tuple[str, ...]) -> None:
+    named = ("--ghost-repo", REPO, "--source", REPO, "--init-image", "git-ghost:1.0")
+    done = lab.ghost(*command, *named, "-v", stdin=JOB.encode())
+    done.ok()
+    assert done.err.count("--show-toplevel") == 1
+
+
 def test_the_line_that_push_prints_can_be_handed_on_as_it_is(box: Sandbox) -> None:
     container = step(run(box, BASE, HASH))
     assert container["args"][-4:] == [f"--base={BASE}", "--", HASH, "/git-ghost/source"]

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from git_ghost.errors import GhostError, LocalChanges, NoSuchBase, UsageError
+from git_ghost.errors import GhostError, LocalChanges, UsageError
 from git_ghost.files import private_folder, remove_folder
 from git_ghost.git import environment, git
 from git_ghost.model import format_of, hash_argument, is_oid
@@ -19,9 +19,12 @@ from git_ghost.store import listing
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.listing import place_of, resolve_prefix
 from git_ghost.transport.network import Place
-from git_ghost.urls import folder_name, locate, redact
-from git_ghost.usecases.context import Context, Options, context_anywhere, linked
-from git_ghost.usecases.pulling import Pulled, Source, bring, find_in_any_format
+from git_ghost.urls import folder_name, redact
+from git_ghost.usecases import sources
+from git_ghost.usecases.context import Context, Options, context_anywhere
+from git_ghost.usecases.linking import linked
+from git_ghost.usecases.pulling import Pulled, bring, find_in_any_format
+from git_ghost.usecases.sources import Source
 from git_ghost.worktree import journal, rebuild
 from git_ghost.worktree.journal import Journal
 
@@ -83,7 +86,7 @@ def clone(
                 inbox, wanted = _fetch_ghost(context, outside, hash, base)
         else:
             inbox, wanted = _fetch_ghost(context, outside, hash, base)
-            source = Source(_source(context, hash, wanted), depth)
+            source = sources.for_clone(context, hash, wanted.trailers, depth)
             target = os.path.abspath(directory or _humanish(source.name))
             object_format = format_of(wanted.ghost.base)
             repository, _ = stack.enter_context(_made(target, source.name, object_format))
@@ -94,16 +97,6 @@ def clone(
         ):
             pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)
     return Cloned(target, pulled, redact(source.name))
-
-
-def _source(context: Context, hash: str, wanted: Fetched) -> str:
-    if context.settings.source:
-        return context.settings.source
-    if not wanted.trailers.source:
-        raise NoSuchBase(
-            f"the ghost {hash.strip()} does not say where its base is", "Name it with --source."
-        )
-    return locate(wanted.trailers.source, context.settings.repo_base)
 
 
 @contextlib.contextmanager

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.urls import redact
 from git_ghost.usecases.cloning import Cloned, clone
-from git_ghost.usecases.context import Options, context_anywhere
-from git_ghost.usecases.inspecting import diff
+from git_ghost.usecases.context import Context, Options, context_anywhere, open_context
+from git_ghost.usecases.inspecting import diff_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster.answers import Refused
 from git_ghost.workloads.cluster.client import Access, Client, connect
@@ -111,28 +111,30 @@ def compare(
 
     The ghosts come from where the objects say they are. Raises what :func:`git_ghost.diff` raises.
     """
-    there = _where(one, options)
+    context = open_context(options)
+    there = _where(one, context)
     if isinstance(other, Coded):
-        if _where(other, options).repo != there.repo:
+        if _where(other, context).repo != there.repo:
             raise GhostError(
                 f"the two ghosts are in different repositories: {one.repo} and {other.repo}",
                 "Name one that has both with --ghost-repo.",
             )
         other = other.hash
-    return diff(one.hash, other, there, color=color)
+    return diff_in(context.having(there), one.hash, other, color=color)
 
 
 def rebuild(one: Coded, directory: str, options: Options = Options()) -> Cloned:
     """Make ``directory`` a repository with the code of ``one``; as :func:`git_ghost.clone`."""
-    return clone(one.hash, directory, _where(one, options), base=one.base or None)
+    there = _where(one, context_anywhere(options))
+    return clone(one.hash, directory, there, base=one.base or None)
 
 
-def _where(one: Coded, options: Options) -> Options:
-    """``options`` with the places the object names, unless the call names others.
+def _where(one: Coded, context: Context) -> Options:
+    """``context.options`` with the places the object names, unless the call names others.
 
     An annotation carries no credentials: where the settings mean the same place, theirs are used.
     """
-    settings = context_anywhere(options).settings
+    settings, options = context.settings, context.options
     repo = settings.repo if redact(settings.repo) == one.repo else one.repo
     source = settings.source if redact(settings.source) == one.source else one.source
     return replace(

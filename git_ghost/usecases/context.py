@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from git_ghost.errors import GhostError, NoRepository, UsageError
-from git_ghost.files import temporary_folder, temporary_place
+from git_ghost.errors import NoRepository, UsageError
 from git_ghost.git import environment
 from git_ghost.process import Environment, Progress
 from git_ghost.repository import Repository, global_config, open_repository
 from git_ghost.settings import GitConfig, Settings
 from git_ghost.store.repository import GhostRepository, ghost_repository
-from git_ghost.transport.credentials import Credentials
 from git_ghost.transport.network import Link
 from git_ghost.transport.ssh import SharedConnections
-from git_ghost.urls import locate
-from git_ghost.worktree import base as bases
 
 
 @dataclass(frozen=True)
@@ -93,6 +89,12 @@ class Context(NamedTuple):
         """The repository's object format; ``sha1`` without one."""
         return self.repository.object_format if self.repository else "sha1"
 
+    def having(self, options: Options) -> Context:
+        """The same surroundings with other options; nothing is opened again."""
+        return self._replace(
+            options=options, settings=_settings(options, self.config, self.repository)
+        )
+
     def store(self, object_format: str = "") -> GhostRepository:
         """The ghost repository, for objects of the given format (default: this repository's)."""
         return ghost_repository(self.settings, object_format or self.object_format, os.environ)
@@ -101,9 +103,7 @@ class Context(NamedTuple):
 def open_context(options: Options) -> Context:
     """The context of a use case inside a repository; NoRepository when there is none."""
     repository = open_repository(options.folder, foreign=options.directory is not None)
-    settings = Settings.resolve(
-        options.flags, options.environ, repository.config, repository.work_tree
-    )
+    settings = _settings(options, repository.config, repository)
     link = _link(options, repository.config, repository.env())
     return Context(options, repository, repository.config, settings, link)
 
@@ -114,63 +114,16 @@ def context_anywhere(options: Options, *, inside: bool = True) -> Context:
         with contextlib.suppress(NoRepository):
             return open_context(options)
     config = global_config()
-    settings = Settings.resolve(options.flags, options.environ, config)
+    settings = _settings(options, config, None)
     link = _link(options, config, environment(foreign=True))
     return Context(options, None, config, settings, link)
+
+
+def _settings(options: Options, config: GitConfig, repository: Repository | None) -> Settings:
+    top = repository.work_tree if repository else ""
+    return Settings.resolve(options.flags, options.environ, config, top)
 
 
 def _link(options: Options, config: GitConfig, env: Environment) -> Link:
     shared = SharedConnections(config, env, bounded=options.bounded)
     return Link(options.progress, shared, bounded=options.bounded)
-
-
-@contextlib.contextmanager
-def linked(context: Context) -> Iterator[Context]:
-    """``context`` with its link open, mounted credentials included, while the block runs.
-
-    Raises GhostError for a mounted folder that cannot be used.
-    """
-    options = context.options
-    with contextlib.ExitStack() as stack:
-        link = context.link
-        if options.git_credentials or options.ghost_credentials:
-            folder = stack.enter_context(temporary_folder(_outside()))
-            link = link._replace(credentials=_credentials(context, folder))
-        stack.enter_context(link)
-        yield context._replace(link=link)
-
-
-def _outside() -> str:
-    """Where secrets are copied to: not in the repository's folder, which others may read."""
-    try:
-        return temporary_place()
-    except FileNotFoundError as e:
-        raise GhostError(
-            "there is no folder for private copies of the credentials",
-            "Name one that can be written to with TMPDIR; in a pod, mount an emptyDir on /tmp.",
-        ) from e
-
-
-def _credentials(context: Context, folder: str) -> Credentials:
-    repository, options = context.repository, context.options
-    return Credentials(
-        folder,
-        source=os.path.expanduser(options.git_credentials),
-        ghosts=os.path.expanduser(options.ghost_credentials),
-        source_url=own_source(context),
-        ghost_url=context.store().url,
-        cwd=repository.cwd if repository else None,
-        env=repository.env() if repository else environment(foreign=True),
-    )
-
-
-def own_source(context: Context) -> str:
-    """The source as git is given it: what the user set, else this repository's remote; or empty."""
-    settings, repository = context.settings, context.repository
-    if settings.source:
-        return locate(settings.source, settings.repo_base)
-    if repository is None:
-        return ""
-    upstream = context.config.get(f"branch.{repository.branch}.remote")
-    prefer = tuple(name for name in (settings.remote, upstream) if name)
-    return bases.find_source(repository, None, prefer).remote

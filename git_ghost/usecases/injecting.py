@@ -11,10 +11,10 @@ from git_ghost.errors import NoRepository, UsageError
 from git_ghost.model import Notice
 from git_ghost.settings import GitConfig
 from git_ghost.urls import redact
+from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, context_anywhere
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step
-from git_ghost.worktree.base import remote_url
 
 
 class Choices(NamedTuple):
@@ -160,17 +160,17 @@ def _id(text: str) -> str:
 
 def of_working_tree(context: Context) -> Target:
     """The target a push of the working tree would make now."""
-    from git_ghost.usecases.pushing import push
+    from git_ghost.usecases.pushing import push_in
 
     if context.repository is None:
         raise NoRepository(
             "no hash is given, and this is no git repository that could have one",
             "Give the hash that `git ghost push` printed.",
         )
-    pushed = push(context.options, dry_run=True)
+    pushed = push_in(context, dry_run=True)
     settings = context.settings
     base = pushed.ghosts[-1].ghost.base
-    source = settings.source or pushed.source
+    source = sources.for_pods(context, pushed.source)
     return Target(pushed.hash, base, settings.repo, source, settings.prefix)
 
 
@@ -179,25 +179,15 @@ def left_out(context: Context, source: str) -> Iterator[Notice]:
 
     ``source`` is the source the manifest names.
     """
-    settings = context.settings
     for url, option in (
-        (settings.repo, "--ghost-secret"),
-        (settings.source or _remote_url(context, source), "--git-secret"),
+        (context.settings.repo, "--ghost-secret"),
+        (sources.with_credentials(context, source), "--git-secret"),
     ):
         if redact(url) != url:
             yield Notice(
                 f"the credentials in the URL of {redact(url)} do not go into a manifest:"
                 f" put them into a Secret and name it with {option}"
             )
-
-
-def _remote_url(context: Context, source: str) -> str:
-    """The URL of the remote that ``source`` is, with its credentials; empty without any."""
-    repository = context.repository
-    if repository is None:
-        return ""
-    urls = (remote_url(repository, name) for name in repository.config.remotes())
-    return next((url for url in urls if redact(url) != url and redact(url) == source), "")
 
 
 def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:

@@ -15,7 +15,7 @@ from git_ghost.quarantine import Quarantine, quarantine, scratch
 from git_ghost.repository import needs_work_tree
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import CommitsGhost
-from git_ghost.usecases import pulling
+from git_ghost.usecases import pulling, sources
 from git_ghost.usecases.context import Context, Options, context_anywhere, open_context
 from git_ghost.usecases.pushing import DIFF_TREE, KINDS, what_is_wanted
 from git_ghost.worktree import base as bases, guards, snapshot
@@ -141,6 +141,22 @@ def diff(
     of :func:`git_ghost.push`. Raises NoSuchGhost, NoSuchBase, UsageError, VerificationFailed,
     RemoteError, and GhostError for files too large.
     """
+    return diff_in(
+        open_context(options), a, b, color=color, stat=stat, include=include, untracked=untracked
+    )
+
+
+def diff_in(
+    context: Context,
+    a: str | None,
+    b: str | None,
+    *,
+    color: bool = False,
+    stat: int = 0,
+    include: Sequence[str | bytes | os.PathLike[str]] = (),
+    untracked: bool | None = None,
+) -> bytes:
+    """:func:`diff` for a use case that has opened the repository already."""
     args: tuple[str, ...] = DIFF_TREE
     if color:
         args = ("diff", "--no-ext-diff", "--color=always")
@@ -148,7 +164,7 @@ def diff(
         args = ("diff-tree", "-r", "--no-renames", "--no-ext-diff")
     if stat:
         args = (*args, f"--stat={stat}")
-    with _compared(a, b, options, include, untracked) as (private, left, right):
+    with _compared(context, a, b, include, untracked) as (private, left, right):
         return private.git(*args, left, right)
 
 
@@ -175,7 +191,7 @@ def changed_files(
 ) -> tuple[FileChange, ...]:
     """The files in :func:`diff`'s patch, by their paths; arguments and errors are the same."""
     args = ("diff-tree", "-r", "-z", "--no-renames", "--no-ext-diff", "--no-textconv")
-    with _compared(a, b, options, include, untracked) as (private, left, right):
+    with _compared(open_context(options), a, b, include, untracked) as (private, left, right):
         raw = private.git(*args, "--raw", left, right).split(b"\0")[:-1]
         counted = private.git(*args, "--numstat", left, right)
     letters = {path: meta.split()[-1] for meta, path in zip(raw[::2], raw[1::2], strict=True)}
@@ -190,16 +206,15 @@ def _file_change(line: bytes, letters: dict[bytes, bytes]) -> FileChange:
 
 @contextlib.contextmanager
 def _compared(
+    context: Context,
     a: str | None,
     b: str | None,
-    options: Options,
     include: Sequence[str | bytes | os.PathLike[str]],
     untracked: bool | None,
 ) -> Iterator[tuple[Quarantine, Oid, Oid]]:
     """The two trees a comparison is between, in a quarantine that has both."""
-    context = open_context(options)
     repository = context.here
-    with quarantine(repository, options.working_dir) as private:
+    with quarantine(repository, context.options.working_dir) as private:
         sides = _Sides(context, private)
         left = sides.tree("HEAD" if a is None else a)
         if b is None:
@@ -238,5 +253,5 @@ class _Sides:
         if self._inbox is None:
             self._inbox = Inbox(private, context.store(), context.object_format, context.link)
         wanted = pulling.find(self._inbox, context, text, None, "auto")
-        source = pulling.source_of(context, wanted.trailers)
+        source = sources.for_pull(context, wanted.trailers)
         return pulling.rebuild_ghost(context, private, self._inbox, wanted, source).tree

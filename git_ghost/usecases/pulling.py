@@ -30,13 +30,14 @@ from git_ghost.store.format import (
     DIFF_FILE,
     CommitsGhost,
     DiffGhost,
-    Trailers,
 )
 from git_ghost.store.listing import no_such_ghost, resolve_prefix
 from git_ghost.transport.causes import OTHER_FORMAT
 from git_ghost.transport.network import Place
-from git_ghost.urls import locate
-from git_ghost.usecases.context import Context, Options, linked, open_context, own_source
+from git_ghost.usecases import sources
+from git_ghost.usecases.context import Context, Options, open_context
+from git_ghost.usecases.linking import linked
+from git_ghost.usecases.sources import Source
 from git_ghost.v01 import commits as v01_commits
 from git_ghost.worktree import checkout, journal, planning, rebuild
 from git_ghost.worktree.journal import Journal
@@ -79,13 +80,6 @@ class Rebuilt(NamedTuple):
     notices: tuple[Notice, ...] = ()
 
 
-class Source(NamedTuple):
-    """Where base commits come from: ``name`` as git is given it, ``depth`` 0 for full history."""
-
-    name: str
-    depth: int
-
-
 def pull(
     hash: str,
     options: Options = Options(),
@@ -118,7 +112,7 @@ def pull(
         context.link.ahead(target.url)  # the source is often on the same host
         inbox = Inbox(private, target, repository.object_format, context.link)
         wanted = find(inbox, context, hash, commits_from if what == "commits" else base, what)
-        source = source_of(context, wanted.trailers)
+        source = sources.for_pull(context, wanted.trailers)
         return bring(
             context, private, inbox, wanted, source, lock,
             commits_from=commits_from, force=force, exact=exact,
@@ -247,16 +241,6 @@ def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
         return needed(c) != head, needed(c) in missing, c.trailers.remote_base != c.ghost.base
 
     return min(candidates, key=cost)
-
-
-def source_of(context: Context, trailers: Trailers) -> Source:
-    """The source: what the user set, else this repository's remote, else what the ghost says."""
-    repository = context.here
-    depth = 1 if repository.shallow else 0
-    chosen = own_source(context)
-    return Source(
-        chosen or (locate(trailers.source, repository.cwd) if trailers.source else ""), depth
-    )
 
 
 def rebuild_ghost(

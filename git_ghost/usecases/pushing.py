@@ -27,7 +27,7 @@ from git_ghost.store.format import (
 from git_ghost.store.make import identity, make_commit, start_blob, warm_up
 from git_ghost.store.repository import GhostRepository, make_embedded
 from git_ghost.store.send import replace_without_bundle
-from git_ghost.urls import redact
+from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
@@ -109,12 +109,25 @@ class Bases(NamedTuple):
     remote_base: Oid | None
     start: Oid | None
     span: Range | None
-    source: bases.Source
+    source: bases.SourceRemote
 
     @property
     def first(self) -> Oid | None:
         """Where the commits begin that may be nowhere else; None when no remote has any."""
         return self.span.base if self.span else self.remote_base
+
+
+class Content(NamedTuple):
+    """What goes with a push: the arguments of :func:`push` of these names."""
+
+    include: Sequence[str | bytes | os.PathLike[str]] = ()
+    follow_symlinks: bool = False
+    untracked: bool | None = None
+    without: Sequence[str] = ()
+    message: str = ""
+
+
+_EVERYTHING = Content()
 
 
 class _Request(NamedTuple):
@@ -164,16 +177,32 @@ def push(
         raise UsageError(f"there is no '{what}' to push", f"One of: {', '.join(KINDS)}.")
     if to is not None and what not in ("commits", "all"):
         raise UsageError(f"a push of '{what}' has no second commit, but there is '{to}'")
-    context = open_context(options)
+    return push_in(
+        open_context(options),
+        Content(include, follow_symlinks, untracked, without, message),
+        what=what, base=base, to=to, dry_run=dry_run,
+    )  # fmt: skip
+
+
+def push_in(
+    context: Context,
+    content: Content = _EVERYTHING,
+    *,
+    what: str = "auto",
+    base: str | None = None,
+    to: str | None = None,
+    dry_run: bool = False,
+) -> Pushed:
+    """:func:`push` for a use case that has opened the repository already."""
     repository = needs_work_tree(context.here)
-    if unknown := set(without) - set(guards.WITHOUT):
+    if unknown := set(content.without) - set(guards.WITHOUT):
         raise UsageError(
             f"there is no '{min(unknown)}' to go without", f"One of: {', '.join(guards.WITHOUT)}."
         )
-    wanted = what_is_wanted(context, include, untracked)._replace(
-        follow_symlinks=follow_symlinks, without=frozenset(without)
+    wanted = what_is_wanted(context, content.include, content.untracked)._replace(
+        follow_symlinks=content.follow_symlinks, without=frozenset(content.without)
     )
-    with context.link, quarantine(repository, options.working_dir) as private:
+    with context.link, quarantine(repository, context.options.working_dir) as private:
         if not dry_run:
             context.link.ahead(context.store().url)
             Background(warm_up)
@@ -186,7 +215,7 @@ def push(
             found = snapshot.select(private, surveyed, wanted)
         decided = settling.get()
         guard(private, found, decided, wanted)
-        request = _Request(context, private, surveyed, found, decided, message, dry_run)
+        request = _Request(context, private, surveyed, found, decided, content.message, dry_run)
         return _make_and_send(request)
 
 
@@ -230,11 +259,7 @@ def settle_bases(
     elif what == "auto" and base is None and remote_base not in (None, head):
         assert remote_base is not None
         span = bases.describe_range(repository, remote_base, head)
-    upstream = context.config.get(f"branch.{repository.branch}.remote")
-    prefer = tuple(name for name in (remote, upstream) if name)
-    source = bases.find_source(repository, span.base if span else remote_base, prefer)
-    if context.settings.source:
-        source = source._replace(url=redact(context.settings.source))
+    source = sources.for_push(context, span.base if span else remote_base)
     return Bases(head, remote_base, start if what != "commits" else None, span, source)
 
 

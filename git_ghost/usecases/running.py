@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.model import RUN_LABEL, Notice, null
-from git_ghost.urls import is_local
-from git_ghost.usecases import shaping
+from git_ghost.usecases import shaping, sources
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.injecting import Choices, Target, left_out, step_for, without_pull
-from git_ghost.usecases.pushing import Pushed, push
+from git_ghost.usecases.pushing import Content, Pushed, push_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
 from git_ghost.workloads.cluster.client import Access, Client, ahead, require_kubernetes
@@ -28,16 +27,6 @@ START_SECONDS = 600.0
 """How long pods may take to start, unless told otherwise."""
 
 Listener = Callable[["events.Event | Pushed | Notice"], None]
-
-
-class Code(NamedTuple):
-    """What of the working tree goes: the arguments of :func:`git_ghost.push` of that name."""
-
-    include: Sequence[str] = ()
-    follow_symlinks: bool = False
-    untracked: bool | None = None
-    without: Sequence[str] = ()
-    message: str = ""
 
 
 class Job(NamedTuple):
@@ -74,7 +63,7 @@ class Manner(NamedTuple):
     logs: Choice = Choice()
 
 
-_ACCESS, _CODE, _MANNER = Access(), Code(), Manner()
+_ACCESS, _CONTENT, _MANNER = Access(), Content(), Manner()
 
 
 @dataclass(frozen=True)
@@ -124,7 +113,7 @@ def run(
     *,
     access: Access = _ACCESS,
     choices: Choices = Choices(),
-    code: Code = _CODE,
+    content: Content = _CONTENT,
     manner: Manner = _MANNER,
     listen: Listener = lambda _: None,
     progress: Progress | None = None,
@@ -151,7 +140,7 @@ def run(
     checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
-    pushed = push(options, dry_run=manner.dry_run != "none", **code._asdict())
+    pushed = push_in(context, content, dry_run=manner.dry_run != "none")
     listen(pushed)
     objects = _inject(documents, _step(context, choices, pushed))
     notices = (*without_pull(documents), *left_out(context, pushed.source))
@@ -215,27 +204,12 @@ def _step(context: Context, choices: Choices, pushed: Pushed | None) -> Step:
     settings = context.settings
     if pushed is None:
         nothing = null(context.object_format)
-        target = Target(nothing, nothing, settings.repo, _some_source(context), settings.prefix)
+        source = sources.expected_for_pods(context)
+        target = Target(nothing, nothing, settings.repo, source, settings.prefix)
     else:
-        base, source = pushed.ghosts[-1].ghost.base, settings.source or pushed.source
+        base, source = pushed.ghosts[-1].ghost.base, sources.for_pods(context, pushed.source)
         target = Target(pushed.hash, base, settings.repo, source, settings.prefix)
     return step_for(context.config, choices, target)
-
-
-def _some_source(context: Context) -> str:
-    """A source the pods may get; refuses before the push what they could not pull after it."""
-    if context.settings.source:
-        return context.settings.source
-    urls = [context.config.get(f"remote.{name}.url") for name in context.config.remotes()]
-    how = "Name a source that pods reach: --source URL, or git config ghost.source URL."
-    if not urls:
-        raise UsageError("there is no remote that pods could fetch the base commit from", how)
-    reached = [url for url in urls if not is_local(url)]
-    if not reached:
-        raise UsageError(
-            f"pods cannot reach the source {urls[0]}: it is a path on this machine", how
-        )
-    return reached[0]
 
 
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:

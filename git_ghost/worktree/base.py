@@ -16,7 +16,7 @@ from git_ghost.transport.network import Place
 from git_ghost.urls import locate, redact
 
 
-class Source(NamedTuple):
+class SourceRemote(NamedTuple):
     """The source remote: its name here (may be empty) and its URL without credentials."""
 
     remote: str = ""
@@ -53,19 +53,19 @@ def is_on_remote(repository: Repository, commit: str, remote: str = "") -> bool:
     return not repository.git("rev-list", "--max-count=1", commit, "--not", which).strip()
 
 
-def find_source(repository: Repository, base: str | None, prefer: tuple[str, ...]) -> Source:
+def find_source(repository: Repository, base: str | None, prefer: tuple[str, ...]) -> SourceRemote:
     """The remote that has ``base``: the first of ``prefer`` that does, then ``origin``, then any.
 
-    With a single remote it is that one, unasked. An empty Source when there is no remote.
+    With a single remote it is that one, unasked. An empty SourceRemote when there is no remote.
     """
     remotes = repository.config.remotes()
     if not remotes:
-        return Source()
+        return SourceRemote()
     ordered = [r for r in dict.fromkeys((*prefer, "origin", *remotes)) if r in remotes]
     chosen = ordered[0]
     if base is not None and len(ordered) > 1:
         chosen = next((r for r in ordered if is_on_remote(repository, base, r)), chosen)
-    return Source(chosen, redact(remote_url(repository, chosen)))
+    return SourceRemote(chosen, redact(remote_url(repository, chosen)))
 
 
 def remote_url(repository: Repository, remote: str) -> str:

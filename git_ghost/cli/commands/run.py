@@ -25,7 +25,8 @@ from git_ghost.cli.view.run import View, clean
 
 if TYPE_CHECKING:
     from git_ghost.model import Notice
-    from git_ghost.usecases.running import Code, Job, Manner, Progress, Ran
+    from git_ghost.usecases.pushing import Content
+    from git_ghost.usecases.running import Job, Manner, Progress, Ran
     from git_ghost.workloads.cluster.client import Access
 
 
@@ -115,7 +116,7 @@ def command(words: tuple[str, ...], source: str | None, output: str | None, **mo
         raise click.UsageError(text, click.get_current_context())
     from git_ghost.usecases.running import Progress
 
-    job, manner, code = _job(words, more), _manner(more), _code(more)
+    job, manner, content = _job(words, more), _manner(more), _content(more)
     cluster, chosen = access(more), choices(more)
     if chosen.containers:
         manner = manner._replace(logs=manner.logs._replace(containers=tuple(chosen.containers)))
@@ -126,7 +127,7 @@ def command(words: tuple[str, ...], source: str | None, output: str | None, **mo
             from git_ghost import usecases
 
             ran = usecases.run(
-                job, options, access=cluster, choices=chosen, code=code, manner=manner,
+                job, options, access=cluster, choices=chosen, content=content, manner=manner,
                 listen=printer, progress=progress,
             )  # fmt: skip
     except BaseException as e:
@@ -173,10 +174,10 @@ def _manner(given: dict[str, Any]) -> Manner:
     return Manner(**{name: given.pop(name) for name in names}, limits=limits, logs=logs)
 
 
-def _code(given: dict[str, Any]) -> Code:
-    from git_ghost.usecases.running import Code
+def _content(given: dict[str, Any]) -> Content:
+    from git_ghost.usecases.pushing import Content
 
-    return Code(**{name: given.pop(name) for name in Code._fields})
+    return Content(**{name: given.pop(name) for name in Content._fields})
 
 
 class _Printer:

@@ -1,0 +1,97 @@
+"""Where base commits come from: the one place that decides which repository the source is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from git_ghost.errors import NoSuchBase, UsageError
+from git_ghost.store.format import Trailers
+from git_ghost.urls import is_local, locate, redact
+from git_ghost.usecases.context import Context
+from git_ghost.worktree import base as bases
+from git_ghost.worktree.base import SourceRemote
+
+
+class Source(NamedTuple):
+    """Where base commits come from: ``name`` as git is given it, ``depth`` 0 for full history."""
+
+    name: str
+    depth: int
+
+
+def configured(context: Context) -> str:
+    """The source as git is given it: what the user set, else this repository's remote; or empty."""
+    settings, repository = context.settings, context.repository
+    if settings.source:
+        return locate(settings.source, settings.repo_base)
+    if repository is None:
+        return ""
+    return bases.find_source(repository, None, _preferred(context)).remote
+
+
+def for_pull(context: Context, trailers: Trailers) -> Source:
+    """What the user set, else this repository's remote, else what the ghost says."""
+    repository = context.here
+    depth = 1 if repository.shallow else 0
+    chosen = configured(context)
+    return Source(
+        chosen or (locate(trailers.source, repository.cwd) if trailers.source else ""), depth
+    )
+
+
+def for_clone(context: Context, hash: str, trailers: Trailers, depth: int) -> Source:
+    """What the user set, else what the ghost ``hash`` says; NoSuchBase without either."""
+    settings = context.settings
+    if settings.source:
+        return Source(settings.source, depth)
+    if not trailers.source:
+        raise NoSuchBase(
+            f"the ghost {hash.strip()} does not say where its base is", "Name it with --source."
+        )
+    return Source(locate(trailers.source, settings.repo_base), depth)
+
+
+def for_push(context: Context, base: str | None) -> SourceRemote:
+    """The remote that has ``base``, and the URL that a ghost on it records."""
+    source = bases.find_source(context.here, base, _preferred(context))
+    if context.settings.source:
+        return source._replace(url=redact(context.settings.source))
+    return source
+
+
+def _preferred(context: Context) -> tuple[str, ...]:
+    """The remotes that are asked before others: the one set, the upstream of HEAD's branch."""
+    upstream = context.config.get(f"branch.{context.here.branch}.remote")
+    return tuple(name for name in (context.settings.remote, upstream) if name)
+
+
+def for_pods(context: Context, recorded: str) -> str:
+    """The source a manifest names, for a ghost that records ``recorded``."""
+    return context.settings.source or recorded
+
+
+def expected_for_pods(context: Context) -> str:
+    """A source that pods may get; UsageError, before a push, for what they could not reach."""
+    if context.settings.source:
+        return context.settings.source
+    urls = [context.config.get(f"remote.{name}.url") for name in context.config.remotes()]
+    how = "Name a source that pods reach: --source URL, or git config ghost.source URL."
+    if not urls:
+        raise UsageError("there is no remote that pods could fetch the base commit from", how)
+    reached = [url for url in urls if not is_local(url)]
+    if not reached:
+        raise UsageError(
+            f"pods cannot reach the source {urls[0]}: it is a path on this machine", how
+        )
+    return reached[0]
+
+
+def with_credentials(context: Context, source: str) -> str:
+    """The URL that ``source`` was before its credentials were taken away; empty if it had none."""
+    if context.settings.source:
+        urls = [context.settings.source]
+    else:
+        repository = context.repository
+        names = repository.config.remotes() if repository else ()
+        urls = [bases.remote_url(context.here, name) for name in names]
+    return next((url for url in urls if redact(url) != url and redact(url) == redact(source)), "")
