@@ -13,11 +13,9 @@ have ``GIT_GHOST_REPO`` and its like looked up. Everything is imported on first 
 ``import git_ghost`` costs nothing.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 __version__ = "1.0.0.dev0"
+
+TYPE_CHECKING = False  # nothing is imported here: ^C during it would show a traceback
 
 if TYPE_CHECKING:
     from git_ghost.errors import (
@@ -75,7 +73,7 @@ _TYPES = frozenset(
 __all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     import importlib
 
     if name in _ERRORS:

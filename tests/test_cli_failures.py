@@ -18,10 +18,12 @@ import git_ghost.usecases
 from git_ghost import errors
 from git_ghost.cli import failure
 from git_ghost.cli.main import cli
+from git_ghost.cli.signals import Terminated
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 
 HASH = "1" * 40
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 OLD_GIT = b"""#!/bin/sh
 case "$*" in
     *version) echo git version 2.20.1 ;;
@@ -153,7 +155,7 @@ def test_no_git_at_all_is_a_sentence(lab: Lab) -> None:
 def keeping_signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Undo what a run of the command line changes in a process."""
     monkeypatch.setenv("GIT_TERMINAL_PROMPT", "0")
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in _ENDING}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -185,7 +187,7 @@ def fail_with(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> int:
         (OSError(errno.ENOSPC, "No space left on device", "/p"), 1, "error: no space left on de"),
         (PermissionError(errno.EACCES, "Permission denied", "/p"), 1, "error: permission denied"),
         (KeyboardInterrupt(), 130, "error: interrupted\n"),
-        (failure.Terminated(signal.SIGTERM), 143, "error: terminated\n"),
+        (Terminated(signal.SIGTERM), 143, "error: terminated\n"),
         (BrokenPipeError(), 141, ""),
     ],
 )
@@ -260,6 +262,35 @@ def test_a_signal_ends_it_and_nothing_temporary_stays(
     assert {path.name for path in left} <= {"git-ghost", "tmp"}  # our own folders, empty
 
 
+EARLY = """
+import os, sys
+def hear(event, args):
+    if event == "import" and args[0] == sys.argv[-2]:
+        os.kill(os.getpid(), int(sys.argv[-1]))
+sys.addaudithook(hear)
+from git_ghost.__main__ import entry
+args, sys.argv[1:] = sys.argv[1:], ["psh"]
+sys.argv.extend(args)
+entry()
+"""
+"""Send itself a signal when a module is about to be imported; the call is a mistake."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("module", ["git_ghost.cli.main", "click", "difflib"])
+def test_a_signal_while_it_starts_shows_no_traceback(
+    sandbox: Sandbox, module: str, number: signal.Signals
+) -> None:
+    done = sandbox.run(sys.executable, "-c", EARLY, module, str(int(number)))
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    assert done.fails(128 + number) == f"error: {word}\n"
+
+
+def test_an_interrupt_while_the_handlers_are_loaded_shows_no_traceback(sandbox: Sandbox) -> None:
+    done = sandbox.run(sys.executable, "-c", EARLY, "signal", str(int(signal.SIGINT)))
+    assert done.fails(130) == "error: interrupted\n"
+
+
 def test_a_reader_that_leaves_early_ends_it_quietly(lab: Lab) -> None:
     lab.write("foo", os.urandom(1 << 20))
     tree = lab.ghost("push").ok().split()[-1]
@@ -286,6 +317,36 @@ def test_output_that_cannot_be_written_is_a_failure(lab: Lab) -> None:
         *("sh", "-c", f"{sys.executable} -m git_ghost list -q > /dev/full"), cwd=lab.laptop
     )
     assert done.fails(1) == "error: no space left on device\n"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize(
+    ("call", "code"),
+    [
+        ("push 2>/dev/full", 0),
+        ("push 2</dev/null", 0),
+        ("psh 2>/dev/full", 2),
+        ("pull 1111111 2>/dev/full", 3),
+        ("list >/dev/full 2>/dev/full", 1),
+        ("version 1</dev/null", 1),
+    ],
+)
+def test_a_stderr_that_cannot_be_written_does_not_change_the_outcome(
+    lab: Lab, call: str, code: int
+) -> None:
+    command = f"exec {sys.executable} -m git_ghost {call}"
+    env = {"GIT_GHOST_REPO": lab.ghost_url}
+    done = lab.sandbox.run("sh", "-c", command, cwd=lab.laptop, env=env)
+    assert done.code == code
+    assert "bug" not in done.err
+
+
+@pytest.mark.parametrize("call", ["clone 1111111", "clone 1111111 x", "pull 1111111", "list"])
+def test_a_current_folder_that_was_deleted_is_told(lab: Lab, call: str) -> None:
+    command = f"mkdir gone && cd gone && rmdir ../gone && exec {sys.executable} -m git_ghost {call}"
+    env = {"GIT_GHOST_REPO": lab.ghost_url}
+    err = lab.sandbox.run("sh", "-c", command, env=env).fails(1)
+    assert err == ("error: the current folder is not there any more\nhint: Go into one that is.\n")
 
 
 def test_it_works_with_every_standard_stream_closed(lab: Lab) -> None:

@@ -52,8 +52,10 @@ def test_version_loads_nothing_but_click_and_the_command_line(lab: Lab) -> None:
     assert ours(modules) == {
         "git_ghost",
         "git_ghost.cli",
-        *(f"git_ghost.cli.{name}" for name in ("main", "failure", "commands", "commands.version")),
+        *(f"git_ghost.cli.{name}" for name in ("main", "failure", "signals")),
         *(f"git_ghost.cli.{name}" for name in ("options", "options.common", "view", "view.output")),
+        "git_ghost.cli.commands",
+        "git_ghost.cli.commands.version",
     }
     assert modules.isdisjoint({"rich", "dulwich", "yaml", "subprocess", "dataclasses", "json"})
 

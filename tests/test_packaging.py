@@ -89,7 +89,7 @@ def test_the_installed_version_is_the_one_in_the_source() -> None:
 
 def test_the_console_script_is_the_one_git_looks_for() -> None:
     (script,) = metadata.entry_points(group="console_scripts", name="git-ghost")
-    assert script.value == "git_ghost.cli.main:entry"
+    assert script.value == "git_ghost.__main__:entry"
 
 
 def test_a_plain_install_does_not_bring_the_kubernetes_client() -> None:

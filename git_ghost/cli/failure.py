@@ -19,11 +19,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
+from git_ghost.cli.signals import Terminated, leave_at_once, raise_errors
 from git_ghost.cli.view.output import complain
 
 if TYPE_CHECKING:
@@ -35,36 +35,28 @@ BUG = 70
 _SURROUNDINGS = frozenset(
     getattr(errno, name)
     for name in (
-        "EACCES EAGAIN EDQUOT EFBIG EIO ELOOP EMFILE ENAMETOOLONG ENFILE ENOMEM ENOSPC ENOTDIR"
-        " EPERM EROFS"
+        "EACCES EAGAIN EBADF EDQUOT EFBIG EIO ELOOP EMFILE ENAMETOOLONG ENFILE ENOMEM ENOSPC"
+        " ENOTDIR EPERM EROFS"
     ).split()
 )
 """What an OSError has when the machine, and not git ghost, is to blame."""
 
 
-class Terminated(BaseException):
-    """SIGTERM or SIGHUP, as an exception: what is temporary is cleaned up on the way out."""
-
-    def __init__(self, number: int = signal.SIGTERM) -> None:
-        super().__init__(number)
-        self.number = number
-
-
 def run(cli: click.Group, args: Sequence[str]) -> int:
     """Run the command the arguments name; its exit code. Nothing but SystemExit gets past this."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:  # under nohup, SIGHUP is ignored
-            signal.signal(number, _terminate)
     _fill_standard_streams()
     _prompt_nobody()
     try:
         try:
+            raise_errors()
             code = _invoke(cli, args)
             sys.stdout.flush()
             return code
         except BaseException:
             _give_up_stdout()
             raise
+        finally:
+            leave_at_once()
     except BrokenPipeError:
         return 128 + signal.SIGPIPE
     except (KeyboardInterrupt, click.Abort):
@@ -116,11 +108,6 @@ def _invoke(cli: click.Group, args: Sequence[str]) -> int:
     return 0
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # cleaning up is not to be interrupted in its turn
-    raise Terminated(number)
-
-
 def _fill_standard_streams() -> None:
     """Open what the caller closed, as git does: a file opened later must not become stdout."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
@@ -164,6 +151,9 @@ def _explain(e: Exception, args: Sequence[str]) -> int:
 
     if isinstance(e, GitFailed):
         e = _is_git_too_old(e) or e
+    if _is_nowhere(e):
+        complain("the current folder is not there any more", "Go into one that is.")
+        return 1
     if isinstance(e, GhostError):
         complain(redact_text(e.message), redact_text(e.hint))
         return e.exit_code
@@ -172,6 +162,17 @@ def _explain(e: Exception, args: Sequence[str]) -> int:
         complain(f"{(e.strerror or str(e)).lower()}{where}")
         return 1
     return _report(e, args)
+
+
+def _is_nowhere(e: Exception) -> bool:
+    """Whether the folder the process is in was deleted, and ``e`` is about that."""
+    if not isinstance(e, FileNotFoundError) and "current working directory" not in str(e):
+        return False
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
 
 
 def _is_git_too_old(failed: GitFailed) -> Exception | None:

@@ -24,8 +24,16 @@ def has_color(stream: TextIO) -> bool:
 
 
 def say(text: str) -> None:
-    """One or more lines on stderr, in a single write: other threads write there too."""
-    sys.stderr.write(text + "\n")
+    """One or more lines on stderr, in a single write: other threads write there too.
+
+    A stderr that cannot be written to (a full disk) is no reason to give the work up.
+    """
+    try:
+        sys.stderr.write(text + "\n")
+    except BrokenPipeError:
+        raise
+    except OSError:
+        pass
 
 
 def tell(label: str, text: str) -> None:
