@@ -165,7 +165,7 @@ def _job(words: tuple[str, ...], given: dict[str, Any]) -> Job:
 
 def _manner(given: dict[str, Any]) -> Manner:
     from git_ghost.usecases.running import Manner
-    from git_ghost.workloads.cluster.follow import Limits
+    from git_ghost.workloads.cluster.limits import Limits
     from git_ghost.workloads.cluster.tracking import Choice
 
     limits = Limits(given.pop("timeout"), given.pop("start_timeout"))
