@@ -10,7 +10,8 @@ import pytest
 
 from git_ghost.errors import GhostError, RemoteError, UsageError
 from git_ghost.workloads.cluster.answers import Denied, Refused, Unreachable
-from git_ghost.workloads.cluster.client import Access, ahead, connect
+from git_ghost.workloads.cluster.connection import ahead, connect
+from git_ghost.workloads.cluster.kubeconfig import Access
 from tests.support.cluster import Cluster
 from tests.support.sandbox import Sandbox
 

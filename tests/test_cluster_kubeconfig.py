@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from git_ghost.errors import GhostError
-from git_ghost.workloads.cluster.client import Access, connect
+from git_ghost.workloads.cluster.connection import connect
+from git_ghost.workloads.cluster.kubeconfig import Access
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN
 from tests.support.manifests import job

@@ -13,8 +13,9 @@ import pytest
 
 from git_ghost.errors import GhostError, RemoteError
 from git_ghost.workloads.cluster.answers import Denied
-from git_ghost.workloads.cluster.client import Access, connect
+from git_ghost.workloads.cluster.connection import connect
 from git_ghost.workloads.cluster.identity import Identity
+from git_ghost.workloads.cluster.kubeconfig import Access
 from git_ghost.workloads.cluster.plugin import Credentials
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN, USER

@@ -13,7 +13,9 @@ from git_ghost.usecases.context import Context, Options, context_anywhere, open_
 from git_ghost.usecases.inspecting import diff_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster.answers import Refused
-from git_ghost.workloads.cluster.client import Access, Client, connect
+from git_ghost.workloads.cluster.client import Client
+from git_ghost.workloads.cluster.connection import connect
+from git_ghost.workloads.cluster.kubeconfig import Access
 from git_ghost.workloads.cluster.resources import POD, Resource, known_by_name
 from git_ghost.workloads.manifest import Document, ManifestError
 

@@ -16,9 +16,11 @@ from git_ghost.usecases.injecting import Choices, Target, left_out, step_for, wi
 from git_ghost.usecases.pushing import Content, Pushed, push_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
-from git_ghost.workloads.cluster.client import Access, Client, ahead, require_kubernetes
+from git_ghost.workloads.cluster.client import Client
+from git_ghost.workloads.cluster.connection import ahead, require_kubernetes
 from git_ghost.workloads.cluster.create import Created, Planned
 from git_ghost.workloads.cluster.follow import NO_CODE, Follower, Outcome
+from git_ghost.workloads.cluster.kubeconfig import Access
 from git_ghost.workloads.cluster.limits import Limits
 from git_ghost.workloads.cluster.tracking import Choice
 from git_ghost.workloads.manifest import Document, Step

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from git_ghost.model import Notice
     from git_ghost.usecases.pushing import Content
     from git_ghost.usecases.running import Job, Manner, Progress, Ran
-    from git_ghost.workloads.cluster.client import Access
+    from git_ghost.workloads.cluster.kubeconfig import Access
 
 
 @click.command(

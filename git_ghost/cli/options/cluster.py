@@ -10,7 +10,7 @@ import click
 from git_ghost.cli.options.common import Decorator, together
 
 if TYPE_CHECKING:
-    from git_ghost.workloads.cluster.client import Access
+    from git_ghost.workloads.cluster.kubeconfig import Access
 
 
 def cluster_options() -> Decorator:
@@ -31,7 +31,7 @@ def cluster_options() -> Decorator:
 
 def access(given: dict[str, Any]) -> Access:
     """Which cluster; takes the options of :func:`cluster_options` out of ``given``."""
-    from git_ghost.workloads.cluster.client import Access
+    from git_ghost.workloads.cluster.kubeconfig import Access
 
     names = ("kubeconfig", "context", "namespace")
     return Access(**{name: given.pop(name) or "" for name in names}, environ=os.environ)

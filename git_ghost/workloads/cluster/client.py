@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +10,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_ghost.errors import GhostError, RemoteError
 from git_ghost.kinds import split_api_version
-from git_ghost.process import Background
-from git_ghost.urls import redact
 from git_ghost.workloads.cluster.answers import Answer, explain, explain_connection
 from git_ghost.workloads.cluster.resources import Resource, known
 
@@ -28,17 +25,6 @@ BUSY_TRIES = 5
 Query = Sequence[tuple[str, str]]
 
 
-class Access(NamedTuple):
-    """Which cluster: what kubectl calls ``--kubeconfig``, ``--context`` and ``--namespace``."""
-
-    kubeconfig: str = ""
-    """Path of the file; empty: as ``environ`` says, else ``~/.kube/config``."""
-    context: str = ""
-    namespace: str = ""
-    environ: Mapping[str, str] = {}
-    """Where ``KUBECONFIG`` is looked up, a list of paths."""
-
-
 class Reply(NamedTuple):
     """What the server answered: an object, and the warnings in the headers."""
 
@@ -49,7 +35,8 @@ class Reply(NamedTuple):
 class Client:
     """A connection; every method raises the errors of :mod:`git_ghost.workloads.cluster.answers`.
 
-    Made by :func:`connect`. May be used by several threads at once.
+    Made by :func:`git_ghost.workloads.cluster.connection.connect`.
+    May be used by several threads at once.
     """
 
     def __init__(
@@ -237,61 +224,6 @@ class Stream:
         sock: Any = getattr(connection, "sock", None)
         with contextlib.suppress(OSError, AttributeError):
             sock.shutdown(socket.SHUT_RDWR)
-
-
-def require_kubernetes() -> None:
-    """Raise GhostError unless the ``kubernetes`` package is installed; it is an extra."""
-    if importlib.util.find_spec("kubernetes") is None:
-        raise GhostError(
-            "this needs the Kubernetes client, which is not installed",
-            "Install it: pip install 'git-ghost[k8s]'",
-        )
-
-
-def connect(access: Access) -> Client:
-    """A client for the cluster that ``access`` means, not yet spoken to.
-
-    Imports the ``kubernetes`` package, reads the kubeconfig, and runs its credential plugin. Raises
-    GhostError (not installed, no kubeconfig), UsageError (no such context), RemoteError (the
-    plugin failed).
-    """
-    require_kubernetes()
-    from kubernetes.client import ApiClient, Configuration
-    from kubernetes.dynamic import DynamicClient
-
-    from git_ghost.workloads.cluster import kubeconfig
-    from git_ghost.workloads.cluster.identity import Signed
-    from git_ghost.workloads.cluster.plugin import Credentials
-
-    configuration = Configuration()
-    configuration.retries = False  # what is worth trying again is tried again here
-    configuration.connection_pool_maxsize = 64  # one for each log that is followed
-    found = kubeconfig.load(access, configuration)
-    if not configuration.verify_ssl:
-        import urllib3
-
-        urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    api = ApiClient(configuration)
-    api.user_agent = "git-ghost"
-    rest: Any = api.rest_client
-
-    def pool(credentials: Credentials) -> Any:
-        kubeconfig.set_certificate(configuration, credentials)
-        return type(rest)(configuration).pool_manager
-
-    rest.pool_manager = Signed(pool, found.identity)
-    client = DynamicClient(api, discoverer=_no_discovery)  # type: ignore[no-untyped-call]
-    server = redact(configuration.host)
-    return Client(client, found.identity, server, found.namespace, found.context)
-
-
-def ahead(access: Access) -> Background[Client]:
-    """Begin to :func:`connect` while something else is done, which need not wait for it to end."""
-    return Background(lambda: connect(access).warm_up(), apart=True)
-
-
-def _no_discovery(_client: object, _cache_file: object) -> None:
-    """In place of reading everything the server has into a file in the shared temporary folder."""
 
 
 @contextlib.contextmanager

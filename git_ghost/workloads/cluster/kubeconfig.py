@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.workloads.cluster import plugin
@@ -13,13 +13,21 @@ from git_ghost.workloads.cluster.identity import Identity, TokenFile, acting_as
 from git_ghost.workloads.cluster.kubeconfig_files import Chosen, Files
 from git_ghost.workloads.cluster.plugin import Credentials
 
-if TYPE_CHECKING:
-    from git_ghost.workloads.cluster.client import Access
-
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds the token, the CA and the namespace of its service account."""
 
 _CERTIFICATE = ("client-certificate", "client-certificate-data")
+
+
+class Access(NamedTuple):
+    """Which cluster: what kubectl calls ``--kubeconfig``, ``--context`` and ``--namespace``."""
+
+    kubeconfig: str = ""
+    """Path of the file; empty: as ``environ`` says, else ``~/.kube/config``."""
+    context: str = ""
+    namespace: str = ""
+    environ: Mapping[str, str] = {}
+    """Where ``KUBECONFIG`` is looked up, a list of paths."""
 
 
 class Found(NamedTuple):
