@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     )
     from git_ghost.usecases import (
         Check as Check,
-        Choices as Choices,
         Cloned as Cloned,
         Coded as Coded,
         FileChange as FileChange,
@@ -67,7 +66,7 @@ _USE_CASES = frozenset(
     " uninject".split()
 )
 _TYPES = frozenset(
-    "Check Choices Cloned Coded FileChange Injected Options Pulled Pushed Ran StoredGhost".split()
+    "Check Cloned Coded FileChange Injected Options Pulled Pushed Ran StoredGhost".split()
 )
 
 __all__ = ["__version__", *sorted(_ERRORS | _TYPES | _USE_CASES)]

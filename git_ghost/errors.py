@@ -13,13 +13,13 @@
     ├── NoRepository            1   the folder is in no git repository
     └── GitFailed               1   a git command failed for a reason not foreseen
 
-The number is the exit code (see ``docs/format.md`` for all of them). Exit code 70, a bug in git
-ghost, and 130, interrupted, have no class here: the command line gives them to everything else.
+The number is the exit code; :data:`EXIT_CODES` has those too that no class here stands for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 
 class GhostError(Exception):
@@ -103,3 +103,40 @@ VERBS = frozenset(
     " hash-object index-pack init log ls-files ls-remote pack-objects push read-tree rev-list"
     " rev-parse status submodule update-index update-ref version write-tree".split()
 )
+
+
+class ExitCode(NamedTuple):
+    """One row of the table of exit codes."""
+
+    codes: tuple[int, ...]
+    meaning: str
+
+
+EXIT_CODES = (
+    ExitCode((0,), "Done."),
+    ExitCode((1,), "An expected failure, or something `git ghost doctor` found."),
+    ExitCode((2,), "The call makes no sense: an unknown option, a malformed hash."),
+    ExitCode((3,), "There is no such ghost, or more than one that begins so."),
+    ExitCode((4,), "A base commit is not to be had: neither here nor on the source remote."),
+    ExitCode((5,), "Local changes are in the way of a pull. Nothing was touched."),
+    ExitCode((6,), "Verification failed: what was rebuilt is not what the hash promises."),
+    ExitCode((7,), "Network or access: a host, credentials, permissions, a lost connection."),
+    ExitCode((70,), "A bug in git ghost. The message names a file that tells what happened."),
+    ExitCode(
+        (75,),
+        "With `--retry`: a network fault that may pass was still there when the time was up"
+        " (7 is one that does not pass).",
+    ),
+    ExitCode(
+        (124,), "`git ghost run`: `--timeout` was over. The job goes on, unless `--rm` deletes it."
+    ),
+    ExitCode(
+        (125,),
+        "`git ghost run`: the job ended without an exit code (deleted, evicted, never started), or"
+        " could not be followed to its end.",
+    ),
+    ExitCode((130,), "Interrupted (SIGINT). Temporary files are gone, as in the next case."),
+    ExitCode((129, 143), "Terminated (SIGHUP, SIGTERM)."),
+    ExitCode((141,), "Nobody read the output to its end (SIGPIPE)."),
+)
+"""All of them, for the documentation; `git ghost run` also ends with the code of its job."""

@@ -11,10 +11,10 @@ from typing import IO, NamedTuple
 from git_ghost.errors import GhostError
 from git_ghost.files import copy_file, private_folder, temporary_folder, temporary_place
 from git_ghost.git import CONFIGURATION, Running, environment, pipe
+from git_ghost.gitconfig import GitConfig
 from git_ghost.model import Oid, oid
 from git_ghost.process import stop_all
 from git_ghost.repository import Repository
-from git_ghost.settings import GitConfig
 
 _ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from git_ghost.errors import GhostError, GitFailed, NoRepository
 from git_ghost.git import Running, environment, git
+from git_ghost.gitconfig import GitConfig
 from git_ghost.model import Oid, oid
-from git_ghost.settings import GitConfig
 
 STATE = "git-ghost"
 """The folder in a repository's git folder that is ours."""

@@ -1,144 +1,285 @@
-"""Settings: flag, then environment, then git config, then default. Pure, but for the folders."""
+"""Settings: one row each, from which resolution, options, man page and documentation come.
+
+A flag goes before a variable of the environment, that before git config, and that before the
+default. Pure, but for the folders that relative paths start from.
+"""
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from git_ghost.errors import UsageError
-from git_ghost.model import check_prefix
-from git_ghost.urls import locate
+from git_ghost.gitconfig import GitConfig, parse_bool, parse_size
 
-MAX_FILE_SIZE = 25 << 20
-"""Bytes a single file may have: 25 MiB."""
-MAX_SIZE = 200 << 20
-"""Bytes all changed files together may have: 200 MiB."""
+T = TypeVar("T")
 
-_UNITS = {"": 0, "k": 10, "m": 20, "g": 30}
-_TRUE = ("true", "yes", "on")
-_FALSE = ("false", "no", "off", "")
-
-
-def parse_size(text: str, name: str) -> int:
-    """A size with git's suffixes (k, m, g: powers of 1024) in bytes; UsageError names ``name``."""
-    match = re.fullmatch(r"\s*([0-9]+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
-    if match is None:
-        raise UsageError(
-            f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g."
-        )
-    return int(match[1]) << _UNITS[match[2].lower()]
+EVERYWHERE = "everywhere"
+"""Settings whose options every command takes."""
+SOURCE = "source"
+PUSH = "push"
+CONNECTION = "connection"
+PODS = "pods"
+"""Settings of the pull step in pods; docs/cluster.md has them, README.md the others."""
 
 
-def parse_bool(text: str, name: str) -> bool:
-    """A boolean as git config spells it (a number too); UsageError names ``name``."""
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    if re.fullmatch(r"[+-]?[0-9]+", text):
-        return int(text) != 0
-    raise UsageError(f"{name} is '{text}', which is neither true nor false")
+# --- types ---------------------------------------------------------------------------------------
 
 
-class GitConfig(NamedTuple):
-    """A repository's git configuration as read by ``git config --list -z``."""
+class Given(NamedTuple):
+    """What was given for a setting: ``values`` as they were written, ``name`` for messages."""
 
-    values: Mapping[str, tuple[str, ...]] = {}
-    entries: tuple[tuple[str, str], ...] = ()
-    """The same, in git's own order."""
+    name: str
+    values: tuple[str, ...]
+    folder: str = ""
+    """Where a relative path starts; empty: the current folder."""
 
-    @classmethod
-    def parse(cls, listing: bytes) -> GitConfig:
-        """Read the output of ``git config --list -z``: ``key LF value NUL``, or the key alone.
+    @property
+    def text(self) -> str:
+        """The value that counts where there may be only one: the last."""
+        return self.values[-1]
 
-        A key alone (``[ghost] untracked``, without ``=``) is how git writes true.
+
+def text(given: Given) -> str:
+    """The value as it is."""
+    return given.text
+
+
+def texts(given: Given) -> tuple[str, ...]:
+    """All values: of an option that may be repeated, or of a key that git config has repeatedly."""
+    return given.values
+
+
+def switch(given: Given) -> bool:
+    """True or false."""
+    return parse_bool(given.text, given.name)
+
+
+def size(given: Given) -> int:
+    """A number of bytes."""
+    return parse_size(given.text, given.name)
+
+
+def branch_prefix(given: Given) -> str:
+    """The first part of branch names."""
+    from git_ghost.model import check_prefix  # a call that only parses its options needs no model
+
+    return check_prefix(given.text)
+
+
+def place(given: Given) -> str:
+    """A URL, or a path made absolute."""
+    from git_ghost.urls import locate  # nor what URLs look like
+
+    return locate(given.text, given.folder or os.getcwd()) if given.text else ""
+
+
+_EMPTY_IS_UNSET = (size, branch_prefix, place)
+"""Types for which an empty value is the same as none."""
+
+
+# --- the table -----------------------------------------------------------------------------------
+
+
+class Setting(Generic[T]):
+    """One row of the table, and the attribute of :class:`Settings` with its value.
+
+    ``key`` is its name in git config, ``read`` its type, ``about`` a sentence without its full
+    stop, for the help of the option and for the man page, which adds ``more``.
+    """
+
+    name: str
+    """The attribute's, which is that of the command line's parameter too."""
+
+    def __init__(
+        self,
+        key: str,
+        read: Callable[[Given], T],
+        group: str,
+        about: str,
+        *,
+        more: str = "",
+        default: str = "",
+        shown: str = "",
+        variable: str = "",
+        flags: Sequence[str] = (),
+        metavar: str = "",
+    ) -> None:
+        """``default`` is written as a value is; ``shown`` says the default in words.
+
+        ``flags`` are the option's names; one with ``/`` switches on and off, others take a value,
+        which ``metavar`` names.
         """
-        values: dict[str, tuple[str, ...]] = {}
-        entries = []
-        for entry in listing.split(b"\0"):
-            if entry:
-                key, line_end, value = entry.partition(b"\n")
-                value = value if line_end else b"true"
-                name = os.fsdecode(key)
-                values[name] = (*values.get(name, ()), os.fsdecode(value))
-                entries.append((name, os.fsdecode(value)))
-        return cls(values, tuple(entries))
+        self.key, self.read, self.group, self.about, self.more = key, read, group, about, more
+        self.default, self.shown = default, shown or default
+        self.variable, self.flags, self.metavar = variable, tuple(flags), metavar
+        self.repeatable = read is texts
 
-    def get(self, key: str, default: str = "") -> str:
-        """The last value of ``key`` (section and name in lower case), as git reads it."""
-        return self.values.get(key, (default,))[-1]
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self.name = name
 
-    def remotes(self) -> tuple[str, ...]:
-        """The names of the remotes that have a URL, in the order of the configuration."""
-        found = (
-            key[7:-4] for key in self.values if key.startswith("remote.") and key.endswith(".url")
-        )
-        return tuple(name for name in found if name)
+    @overload
+    def __get__(self, settings: None, _owner: type) -> Setting[T]: ...
+    @overload
+    def __get__(self, settings: Settings, _owner: type) -> T: ...
+    def __get__(self, settings: Settings | None, _owner: type) -> Setting[T] | T:
+        if settings is None:
+            return self
+        found: T = settings._values[self.name]
+        return found
 
-    def any(self, pattern: str) -> bool:
-        """Whether a key matches the regular expression ``pattern``."""
-        return any(re.match(pattern, key) for key in self.values)
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """The names of its option, each by itself."""
+        return tuple(name for flag in self.flags for name in flag.split("/"))
+
+    def resolve(
+        self,
+        flag: str | Sequence[str] | None,
+        environ: Mapping[str, str],
+        config: GitConfig,
+        toplevel: str,
+    ) -> T:
+        """Its value; UsageError for one that cannot be."""
+        for values, folder in (
+            (() if flag is None else (flag,) if isinstance(flag, str) else tuple(flag), ""),
+            ((environ[self.variable],) if environ.get(self.variable) else (), ""),
+            (config.values.get(self.key.lower(), ()), toplevel),
+        ):
+            if values and (values[-1] or self.read not in _EMPTY_IS_UNSET):
+                return self.read(Given(self.key, values, folder))
+        return self.read(Given(self.key, () if self.repeatable else (self.default,)))
 
 
-class Settings(NamedTuple):
-    """What a call runs with."""
+class Settings:
+    """What a call runs with: each attribute is a row of the table, and on an instance its value."""
 
-    repo: str = ""
-    """URL of the ghost repository, a local path absolute; empty: the embedded default."""
-    repo_base: str = ""
-    """The folder a relative path starts from that none of the settings gave."""
-    prefix: str = "ghost"
-    remote: str = ""
-    source: str = ""
-    """URL of the source repository, a local path absolute; empty: the source remote's."""
-    untracked: bool = True
-    max_file_size: int = MAX_FILE_SIZE
-    max_size: int = MAX_SIZE
+    repo = Setting(
+        "ghost.repo", place, EVERYWHERE, "The ghost repository: a URL or a path",
+        more="As `git fetch` takes them; a relative path starts at the top of the working tree."
+        " Without it, ghosts are kept in `git-ghost/ghosts.git` below `$XDG_DATA_HOME`, for this"
+        " machine alone.",
+        variable="GIT_GHOST_REPO", flags=["--ghost-repo"], metavar="URL",
+    )  # fmt: skip
+    prefix = Setting(
+        "ghost.prefix", branch_prefix, EVERYWHERE, "First part of ghosts' branch names",
+        default="ghost",
+        variable="GIT_GHOST_PREFIX", flags=["--ghost-prefix"], metavar="PREFIX",
+    )  # fmt: skip
+    remote = Setting(
+        "ghost.remote", text, EVERYWHERE, "The source remote",
+        more="The one that has the base commit, or is to get it.",
+        shown="the branch's, or one that has the commit",
+        flags=["--remote"], metavar="NAME",
+    )  # fmt: skip
+    source = Setting(
+        "ghost.source", place, SOURCE, "Where commits that are missing come from",
+        more="A URL or a path of the source repository.",
+        shown="the source remote, or what the ghost says",
+        variable="GIT_GHOST_SOURCE", flags=["--source"], metavar="URL",
+    )  # fmt: skip
+    untracked = Setting(
+        "ghost.untracked", switch, PUSH,
+        "Send new files that git does not ignore, or leave them behind",
+        default="true", flags=["--untracked/--no-untracked"],
+    )  # fmt: skip
+    max_file_size = Setting(
+        "ghost.maxFileSize", size, PUSH,
+        "A changed or new file that is larger is not sent, and the push refused",
+        default="25m",
+    )  # fmt: skip
+    max_size = Setting(
+        "ghost.maxSize", size, PUSH,
+        "When the changed and new files are larger together, the push is refused",
+        default="200m",
+    )  # fmt: skip
+    ssh_ahead = Setting(
+        "ghost.sshAhead", switch, CONNECTION,
+        "Whether the ssh connection is opened while the working tree is looked at, and shared by"
+        " the git commands of one call",
+        default="true",
+    )  # fmt: skip
+    init_image = Setting(
+        "ghost.image", text, PODS, "Image of the pull step",
+        flags=["--init-image"], metavar="IMAGE",
+    )  # fmt: skip
+    mount = Setting(
+        "ghost.mount", text, PODS, "Where the code is in the containers",
+        default="/workspace", flags=["--mount"], metavar="PATH",
+    )  # fmt: skip
+    containers = Setting(
+        "ghost.container", texts, PODS, "A container that gets the code",
+        shown="every main one; the one of a workflow's template is called main",
+        flags=["-c", "--container"], metavar="NAME",
+    )  # fmt: skip
+    template = Setting(
+        "ghost.template", text, PODS, "Argo: only this template of a workflow",
+        shown="all", flags=["--template"], metavar="NAME",
+    )  # fmt: skip
+    git_secret = Setting(
+        "ghost.gitSecret", text, PODS,
+        "Secret with the credentials for the source, and for a ghost repository on the same host",
+        flags=["--git-secret"], metavar="NAME",
+    )  # fmt: skip
+    ghost_secret = Setting(
+        "ghost.ghostSecret", text, PODS, "Secret with the credentials for the ghost repository",
+        flags=["--ghost-secret"], metavar="NAME",
+    )  # fmt: skip
+    run_as_user = Setting(
+        "ghost.initRunAsUser", text, PODS, "User the pull runs as; none: the cluster chooses",
+        default="65533", flags=["--init-run-as-user"], metavar="UID",
+    )  # fmt: skip
+    labels = Setting(
+        "ghost.label", texts, PODS, "Label for the objects and their pods",
+        flags=["-l", "--label"], metavar="KEY=VALUE",
+    )  # fmt: skip
+    annotations = Setting(
+        "ghost.annotation", texts, PODS, "Annotation for the objects and their pods",
+        flags=["--annotation"], metavar="KEY=VALUE",
+    )  # fmt: skip
+
+    __slots__ = ("_values", "repo_base")
+
+    def __init__(self, values: Mapping[str, Any], repo_base: str) -> None:
+        """``values`` are by the names of the attributes, all of them.
+
+        ``repo_base`` is the folder a relative path starts from that none of the settings gave.
+        """
+        self._values = dict(values)
+        self.repo_base = repo_base
 
     @classmethod
     def resolve(
         cls,
-        flags: Mapping[str, str | None],
+        flags: Mapping[str, str | Sequence[str] | None],
         environ: Mapping[str, str],
         config: GitConfig,
         toplevel: str = "",
     ) -> Settings:
         """Settle every setting; ``flags`` holds what was given on the command line (or to the API).
 
-        ``environ`` is consulted for ``GIT_GHOST_REPO``, ``GIT_GHOST_PREFIX`` and
-        ``GIT_GHOST_SOURCE``; the git config names are ``ghost.repo`` and so on. A relative path
-        starts at the current folder; at ``toplevel`` when it comes from git config. UsageError for
-        values that cannot be.
+        ``environ`` is where the variables are looked up. A relative path starts at the current
+        folder; at ``toplevel`` when it comes from git config. UsageError for values that cannot be,
+        and for a flag that is no setting's.
         """
+        if unknown := set(flags) - {row.name for row in TABLE}:
+            raise UsageError(f"there is no setting '{min(unknown)}'")
+        values = {
+            row.name: row.resolve(flags.get(row.name), environ, config, toplevel) for row in TABLE
+        }
+        return cls(values, toplevel or os.getcwd())
 
-        def setting(name: str, variable: str = "") -> str:
-            given = flags.get(name)
-            if given is not None:
-                return given
-            return environ.get(variable, "") or config.get(f"ghost.{name}")
 
-        def place(name: str, variable: str) -> str:
-            if given := flags.get(name) or environ.get(variable, ""):
-                return locate(given, os.getcwd())
-            configured = config.get(f"ghost.{name}")
-            return locate(configured, toplevel or os.getcwd()) if configured else ""
+TABLE: tuple[Setting[Any], ...] = tuple(
+    row for row in vars(Settings).values() if isinstance(row, Setting)
+)
+"""Every setting, in the order of the documentation."""
 
-        size, file_size = config.get("ghost.maxsize"), config.get("ghost.maxfilesize")
-        untracked = config.values.get("ghost.untracked", ("true",))[-1]
-        return cls(
-            repo=place("repo", "GIT_GHOST_REPO"),
-            repo_base=toplevel or os.getcwd(),
-            prefix=check_prefix(setting("prefix", "GIT_GHOST_PREFIX") or "ghost"),
-            remote=setting("remote"),
-            source=place("source", "GIT_GHOST_SOURCE"),
-            untracked=parse_bool(untracked, "ghost.untracked"),
-            max_file_size=parse_size(file_size, "ghost.maxFileSize")
-            if file_size
-            else MAX_FILE_SIZE,
-            max_size=parse_size(size, "ghost.maxSize") if size else MAX_SIZE,
-        )
+
+def in_group(group: str) -> Iterator[Setting[Any]]:
+    """The settings of a group that an option can be given for."""
+    return (row for row in TABLE if row.group == group and row.flags)
 
 
 def default_repository(object_format: str, environ: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -14,6 +15,8 @@ import pytest
 from git_ghost.cli import manpage
 from git_ghost.cli.commands import completion
 from git_ghost.cli.main import COMMANDS, cli
+from git_ghost.errors import EXIT_CODES
+from git_ghost.settings import TABLE, Setting
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 
@@ -100,13 +103,27 @@ def test_the_man_page_has_every_command_option_setting_variable_and_exit_code() 
         assert f"git ghost {name} [" in page
     for entry in (
         *GLOBAL.split(),
-        *("ghost.repo", "ghost.prefix", "ghost.remote", "ghost.source", "ghost.untracked"),
-        *("ghost.maxFileSize", "ghost.maxSize", "ghost.sshAhead"),
-        *("GIT_GHOST_REPO", "GIT_GHOST_PREFIX", "GIT_GHOST_SOURCE", "XDG_DATA_HOME", "NO_COLOR"),
+        *(row.key for row in TABLE),
+        *(row.variable for row in TABLE if row.variable),
+        *("XDG_DATA_HOME", "NO_COLOR"),
+        *(", ".join(map(str, row.codes)) for row in EXIT_CODES),
     ):
         assert re.search(rf"^\.TP\n([^\n]*, )?{entry}", page, re.MULTILINE), entry
-    codes = [code for code, _ in manpage.EXIT_CODES]
-    assert codes == ["0", *"1234567", "70", "75", "130", "129, 143", "141"]
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.flags], ids=lambda row: row.name)
+def test_the_option_of_a_setting_says_where_else_it_is_read(row: Setting[Any]) -> None:
+    texts = [
+        param.help or ""
+        for name in COMMANDS
+        for param in found(name).params
+        if isinstance(param, click.Option) and param.name == row.name
+        if set(param.opts) <= set(row.option_names)
+    ]
+    assert texts
+    for text in texts:
+        assert f"config: {row.key}" in text
+        assert (f"env: {row.variable}" in text) is bool(row.variable)
 
 
 def test_no_line_of_the_man_page_is_taken_for_a_request_by_mistake() -> None:

@@ -56,6 +56,7 @@ def test_version_loads_nothing_but_click_and_the_command_line(lab: Lab) -> None:
         *(f"git_ghost.cli.{name}" for name in ("options", "options.common", "view", "view.output")),
         "git_ghost.cli.commands",
         "git_ghost.cli.commands.version",
+        *(f"git_ghost.{name}" for name in ("settings", "gitconfig", "errors")),
     }
     assert modules.isdisjoint({"rich", "dulwich", "yaml", "subprocess", "dataclasses", "json"})
 

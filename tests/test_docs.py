@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,23 @@ from pathlib import Path
 import pytest
 
 from git_ghost import errors
+from git_ghost.cli import failure
 from git_ghost.cli.main import COMMANDS
+from git_ghost.settings import PODS, TABLE
 from git_ghost.store.format import Trailers
+from git_ghost.workloads.cluster import follow
+from git_ghost.workloads.manifest import Step
 from tests.support.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BY_KEY = {row.key: row for row in TABLE}
 BASE, HASH = "1" * 40, "2" * 40
 
 
 @dataclass
-class Step:
+class Told:
     """A command of a README session, where it runs, and what it prints."""
 
     place: str
@@ -29,14 +35,14 @@ class Step:
     output: str
 
 
-def sessions() -> Iterator[Step]:
+def sessions() -> Iterator[Told]:
     """The commands of the README's sessions, in order."""
     for place, block in re.findall(
         r"<!-- session: (\w+) -->\n```console\n(.*?)```", README, re.DOTALL
     ):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
-            yield Step(place, command, output)
+            yield Told(place, command, output)
 
 
 def test_the_readmes_session_prints_what_it_says(sandbox: Sandbox) -> None:
@@ -109,13 +115,28 @@ def test_every_link_between_the_pages_leads_somewhere(page: Path) -> None:
             assert anchor in slugs, target
 
 
-def test_the_documented_exit_codes_are_those_of_the_error_tree() -> None:
-    text = (ROOT / "docs" / "format.md").read_text()
-    rows = re.findall(r"^\| (\d[\d, ]*) \|", text, re.MULTILINE)
-    documented = {int(code) for row in rows for code in row.split(",")}
+def rows(page: str) -> list[list[str]]:
+    """The cells of the rows of a page's tables."""
+    lines = (ROOT / page).read_text().splitlines()
+    split = (re.split(r"(?<= )\|(?= )", line.strip("|")) for line in lines if line.startswith("| "))
+    return [[cell.strip() for cell in row] for row in split]
+
+
+def test_the_documented_exit_codes_are_those_of_the_table() -> None:
+    documented = [row for row in rows("docs/format.md") if re.fullmatch(r"\d[\d, ]*", row[0])]
+    assert documented == [[", ".join(map(str, r.codes)), r.meaning] for r in errors.EXIT_CODES]
+    known = {str(code) for row in errors.EXIT_CODES for code in row.codes}
+    cluster = {row[0] for row in rows("docs/cluster.md") if row[0].isdigit()}
+    assert cluster - {str(128 + signal.SIGKILL)} <= known
+
+
+def test_the_table_has_every_exit_code_there_is() -> None:
     classes = [c for c in vars(errors).values() if isinstance(c, type)]
-    codes = {c.exit_code for c in classes if issubclass(c, errors.GhostError)}
-    assert documented == codes | {0, 70, 129, 130, 141, 143}
+    tree = {c.exit_code for c in classes if issubclass(c, errors.GhostError)}
+    signals = {128 + s for s in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)}
+    rest = {0, failure.BUG, follow.NO_CODE, follow.TIMED_OUT}
+    codes = [code for row in errors.EXIT_CODES for code in row.codes]
+    assert sorted(codes) == sorted(tree | signals | rest)
 
 
 def test_the_documented_trailers_are_those_that_are_written() -> None:
@@ -126,13 +147,28 @@ def test_the_documented_trailers_are_those_that_are_written() -> None:
     assert documented == set(re.findall(r"^(Ghost-[\w-]+):", message, re.MULTILINE))
 
 
-def test_the_readme_speaks_of_settings_that_are_read() -> None:
-    sources = ("settings.py", "transport/ssh.py", "usecases/injecting.py")
-    config = "".join((ROOT / "git_ghost" / name).read_text() for name in sources).lower()
-    for name in re.findall(r"`ghost\.(\w+)`", README):
-        assert name.lower() in config
-    for name in re.findall(r"`(GIT_GHOST_\w+)`", README):
-        assert name.lower() in config
+def quoted(*names: str) -> str:
+    """Names as a table of the documentation has them."""
+    return ", ".join(f"`{name}`" for name in names if name)
+
+
+def test_the_tables_of_settings_are_those_of_the_code() -> None:
+    laptop = [row[1:] for row in rows("README.md") if "`ghost." in row[-1]]
+    for row in (row for row in TABLE if row.group != PODS):
+        assert [quoted(*row.option_names), quoted(row.variable), quoted(row.key)] in laptop
+    pods = [row[:2] for row in rows("docs/cluster.md") if row[1].startswith("`ghost.")]
+    for row in (row for row in TABLE if row.group == PODS):
+        assert [quoted(*row.option_names), quoted(row.key)] in pods
+    assert {row[-1] for row in (*laptop, *pods)} <= {quoted(row.key) for row in TABLE}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_pages_speak_of_settings_that_there_are(page: Path) -> None:
+    text = page.read_text()
+    assert set(re.findall(r"`(ghost\.\w+)`", text)) <= set(BY_KEY)
+    named = set(re.findall(r"`(GIT_GHOST_(?!TEST_)\w+)`", text))
+    in_pods = set(Step("h", "r", "i", "b", "s", "p").variables)
+    assert named <= {s.variable for s in TABLE} | in_pods
 
 
 def test_the_readmes_make_targets_exist() -> None:

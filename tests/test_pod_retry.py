@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError, StillUnreachable
-from git_ghost.settings import GitConfig
+from git_ghost.gitconfig import GitConfig
 from git_ghost.transport.causes import explain
 from git_ghost.transport.ssh import SharedConnections
 from git_ghost.usecases.retrying import Done, Failed, retry

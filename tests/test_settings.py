@@ -11,14 +11,8 @@ import pytest
 
 from git_ghost import Options, clone, delete, diff, list_ghosts, pull, push, show
 from git_ghost.errors import GhostError, NoSuchGhost, UsageError
-from git_ghost.settings import (
-    MAX_FILE_SIZE,
-    GitConfig,
-    Settings,
-    default_repository,
-    parse_bool,
-    parse_size,
-)
+from git_ghost.gitconfig import GitConfig, parse_bool, parse_size
+from git_ghost.settings import Settings, default_repository
 from git_ghost.urls import is_local, locate
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
@@ -113,7 +107,7 @@ def test_everything_else_comes_from_git_config() -> None:
     assert (found.untracked, found.max_size, found.max_file_size) == (False, 1024, 2048)
     assert found.remote == "up"
     assert Settings.resolve({}, {}, GitConfig()).untracked
-    assert Settings.resolve({}, {}, GitConfig()).max_file_size == MAX_FILE_SIZE
+    assert Settings.resolve({}, {}, GitConfig()).max_file_size == 25 << 20
 
 
 def test_an_empty_untracked_is_false_as_in_git() -> None:

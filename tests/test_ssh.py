@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from git_ghost.settings import GitConfig
+from git_ghost.gitconfig import GitConfig
 from git_ghost.transport.ssh import Host, SharedConnections, host_of
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox

@@ -1,13 +1,6 @@
 """The one place where errors become a message on stderr and an exit code.
 
-========  ===========================================================
-0         done
-1 to 7    as :mod:`git_ghost.errors` draws them (2: also click's usage errors)
-75        as :mod:`git_ghost.errors` says: a network fault that may pass has not
-70        a bug in git ghost; a file with the traceback is left behind
-130       interrupted (^C); 129, 143: terminated
-141       nobody read the output to its end
-========  ===========================================================
+The codes and what they mean: :data:`git_ghost.errors.EXIT_CODES`.
 """
 
 from __future__ import annotations

@@ -8,86 +8,23 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import click
 
 from git_ghost import __version__
 from git_ghost.cli.options.common import GhostCommand, is_global
-
-_SETTINGS = (
-    (
-        "ghost.repo",
-        (
-            "The ghost repository: a URL or a path, as `git fetch` takes it; a relative path starts"
-            " at the top of the working tree. Without it, ghosts are kept in `git-ghost/ghosts.git`"
-            " below `$XDG_DATA_HOME`, for this machine alone."
-        ),
-    ),
-    ("ghost.prefix", "First part of the names of ghosts' branches. By default `ghost`."),
-    (
-        "ghost.remote",
-        (
-            "The source remote: the one that has the base commit, or is to get it. By default that"
-            " of the current branch, or one that has the commit."
-        ),
-    ),
-    (
-        "ghost.source",
-        (
-            "URL or path of the source repository, where a pull or a clone finds commits that are"
-            " missing. By default the source remote, or what the ghost says."
-        ),
-    ),
-    (
-        "ghost.sshAhead",
-        (
-            "Whether the ssh connection is opened while the working tree is looked at, and shared"
-            " by the git commands of one call. By default `true`."
-        ),
-    ),
-    (
-        "ghost.untracked",
-        "Whether new files that git does not ignore are sent. By default `true`.",
-    ),
-    (
-        "ghost.maxFileSize",
-        "A changed or new file that is larger is not sent, and the push refused. By default `25m`.",
-    ),
-    (
-        "ghost.maxSize",
-        (
-            "When the changed and new files are larger together, the push is refused. By default"
-            " `200m`."
-        ),
-    ),
-)
+from git_ghost.errors import EXIT_CODES
+from git_ghost.settings import TABLE, Setting
 
 _VARIABLES = (
-    ("GIT_GHOST_REPO", "The ghost repository; goes before `ghost.repo`."),
-    ("GIT_GHOST_PREFIX", "Goes before `ghost.prefix`."),
-    ("GIT_GHOST_SOURCE", "Goes before `ghost.source`."),
     (
         "XDG_DATA_HOME",
         "Where the default ghost repository is kept. By default `~/.local/share`.",
     ),
     ("NO_COLOR", "When it is set and not empty, nothing is coloured."),
 )
-
-EXIT_CODES = (
-    ("0", "Done."),
-    ("1", "An expected failure, or something `git ghost doctor` found."),
-    ("2", "The call makes no sense: an unknown option, a malformed hash."),
-    ("3", "There is no such ghost, or more than one that begins so."),
-    ("4", "A base commit is not to be had: neither here nor on the source remote."),
-    ("5", "Local changes are in the way of a pull. Nothing was touched."),
-    ("6", "Verification failed: what was rebuilt is not what the hash promises."),
-    ("7", "Network or access: a host, credentials, permissions, a lost connection."),
-    ("70", "A bug in git ghost. The message names a file that tells what happened."),
-    ("75", "With `--retry`: a network fault that may pass was still there when the time was up."),
-    ("130", "Interrupted (SIGINT). Temporary files are gone, as in the next case."),
-    ("129, 143", "Terminated (SIGHUP, SIGTERM)."),
-    ("141", "Nobody read the output to its end (SIGPIPE)."),
-)
+"""What the environment says that no setting does."""
 
 _EXAMPLES = (
     (
@@ -155,11 +92,13 @@ def _lines() -> Iterator[str]:
     yield ".SH CONFIGURATION"
     yield "An option goes before a variable of the environment, and that before these settings of"
     yield "\\fBgit config\\fR:"
-    yield from _list(_SETTINGS)
+    yield from _list((row.key, _about(row)) for row in TABLE)
     yield ".SH ENVIRONMENT"
+    yield from _list((r.variable, f"Goes before `{r.key}`.") for r in TABLE if r.variable)
     yield from _list(_VARIABLES)
     yield ".SH EXIT STATUS"
-    yield from _list(EXIT_CODES)
+    yield "\\fBgit ghost run\\fR ends with the code of its job when that failed. Otherwise:"
+    yield from _list((", ".join(map(str, row.codes)), row.meaning) for row in EXIT_CODES)
     yield ".SH EXAMPLES"
     for title, example in _EXAMPLES:
         yield ".PP"
@@ -167,6 +106,13 @@ def _lines() -> Iterator[str]:
         yield f".RS 4\n.EX\n{_code(example)}\n.EE\n.RE"
     yield ".SH SEE ALSO"
     yield re.sub(r"([\w-]+)\((\d)\)", lambda m: f"\\fB{_code(m[1])}\\fR({m[2]})", _SEE_ALSO)
+
+
+def _about(row: Setting[Any]) -> str:
+    shown = f"`{row.default}`" if row.shown == row.default else row.shown
+    by_default = f"By default {shown}." if row.shown else ""
+    several = "It may be given more than once." if row.repeatable else ""
+    return " ".join(filter(None, (f"{row.about}.", row.more, by_default, several)))
 
 
 def _command(cli: click.Group, ctx: click.Context, name: str) -> click.Command:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from git_ghost.git import Running
+from git_ghost.gitconfig import GitConfig
 from git_ghost.model import Oid, format_of, oid
 from git_ghost.process import Background
 from git_ghost.quarantine import Quarantine
-from git_ghost.settings import GitConfig
 from git_ghost.store.format import (
     Trailers,
 )

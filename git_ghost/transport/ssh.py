@@ -20,8 +20,9 @@ import subprocess
 from typing import NamedTuple
 
 from git_ghost.files import private_folder, remove_folder
+from git_ghost.gitconfig import GitConfig
 from git_ghost.process import Background, Environment, start
-from git_ghost.settings import GitConfig, parse_bool
+from git_ghost.settings import Settings
 from git_ghost.transport.credentials import BOUNDS
 from git_ghost.urls import parse
 
@@ -141,7 +142,7 @@ class SharedConnections:
 
     def _applies(self, url: str, command: str) -> bool:
         config = self._config
-        if not parse_bool(config.get("ghost.sshahead", "true"), "ghost.sshAhead"):
+        if not Settings.ssh_ahead.resolve(None, {}, config, ""):
             return False
         if not command and not self._is_openssh():
             return False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from git_ghost.usecases.cloning import Cloned, clone
     from git_ghost.usecases.coding import Coded, code
     from git_ghost.usecases.context import Options
-    from git_ghost.usecases.injecting import Choices, Injected, inject, uninject
+    from git_ghost.usecases.injecting import Injected, inject, uninject
     from git_ghost.usecases.inspecting import (
         FileChange,
         StoredGhost,
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Check": "managing",
-    "Choices": "injecting",
     "Cloned": "cloning",
     "Coded": "coding",
     "Injected": "injecting",
@@ -53,8 +52,8 @@ _HOME = {
 }
 
 __all__ = [
-    "Check", "Choices", "Cloned", "Coded", "FileChange", "Injected", "Options", "Pulled", "Pushed",
-    "Ran", "StoredGhost", "changed_files", "clone", "code", "delete", "describe", "diff", "doctor",
+    "Check", "Cloned", "Coded", "FileChange", "Injected", "Options", "Pulled", "Pushed", "Ran",
+    "StoredGhost", "changed_files", "clone", "code", "delete", "describe", "diff", "doctor",
     "inject", "list_ghosts", "pull", "push", "run", "show", "uninject", "where_ghosts_are",
 ]  # fmt: skip
 

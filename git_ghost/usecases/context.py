@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from git_ghost.errors import NoRepository, UsageError
 from git_ghost.git import environment
+from git_ghost.gitconfig import GitConfig
 from git_ghost.process import Environment, Progress
 from git_ghost.repository import Repository, global_config, open_repository
-from git_ghost.settings import GitConfig, Settings
+from git_ghost.settings import Settings
 from git_ghost.store.repository import GhostRepository, ghost_repository
 from git_ghost.transport.network import Link
 from git_ghost.transport.ssh import SharedConnections
@@ -36,6 +37,9 @@ class Options:
     """Name of the source remote."""
     source: str | None = None
     """URL or path of the source repository."""
+    settings: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    """Other settings, by the names of the attributes of :class:`git_ghost.settings.Settings`:
+    ``{"init_image": "registry.example.com/git-ghost:1"}``."""
     working_dir: str = ""
     """Folder for temporary files; default: inside the repository's git folder."""
     progress: Progress | None = None
@@ -58,13 +62,14 @@ class Options:
         return os.path.expanduser(self.directory)
 
     @property
-    def flags(self) -> dict[str, str | None]:
+    def flags(self) -> dict[str, str | Sequence[str] | None]:
         """As :meth:`Settings.resolve` takes them."""
         return {
             "repo": self.repo,
             "prefix": self.prefix,
             "remote": self.remote,
             "source": self.source,
+            **self.settings,
         }
 
 

@@ -9,38 +9,12 @@ from typing import Any, NamedTuple
 
 from git_ghost.errors import NoRepository, UsageError
 from git_ghost.model import Notice
-from git_ghost.settings import GitConfig
+from git_ghost.settings import Settings
 from git_ghost.urls import redact
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, context_anywhere
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step
-
-
-class Choices(NamedTuple):
-    """How the pull step is to be; None and empty: as git config says, else the default.
-
-    The git config name stands behind each.
-    """
-
-    image: str | None = None
-    """Image of the pull step (``ghost.image``)."""
-    mount: str | None = None
-    """Where the code is to be (``ghost.mount``, ``/workspace``)."""
-    containers: Sequence[str] = ()
-    """Names of the containers that get it (``ghost.container``, every main container)."""
-    template: str | None = None
-    """Name of a workflow's template to add it to (``ghost.template``, all of them)."""
-    git_secret: str | None = None
-    """Name of the Secret with the credentials for the source (``ghost.gitSecret``)."""
-    ghost_secret: str | None = None
-    """Name of the one for the ghost repository (``ghost.ghostSecret``)."""
-    run_as_user: str | None = None
-    """User id of the pull; ``none`` leaves it to the cluster (``ghost.initRunAsUser``, 65533)."""
-    labels: Sequence[str] = ()
-    """``key=value`` each, for the objects and their pods (``ghost.label``)."""
-    annotations: Sequence[str] = ()
-    """The same (``ghost.annotation``)."""
 
 
 class Target(NamedTuple):
@@ -81,7 +55,6 @@ def inject(
     *,
     hash: str | None = None,
     base: str | None = None,
-    choices: Choices = Choices(),
     strict: bool = False,
     stdin: bytes = b"",
 ) -> Injected:
@@ -95,7 +68,7 @@ def inject(
     documents = manifest.read(files, stdin)
     context = context_anywhere(options)
     target = given(context, hash, base) if hash is not None else of_working_tree(context)
-    step = step_for(context.config, choices, target)
+    step = step_for(context.settings, target)
     objects = tuple(manifest.inject(document, step) for document in documents)
     outcomes = tuple(_outcomes(documents))
     notices = [
@@ -190,33 +163,26 @@ def left_out(context: Context, source: str) -> Iterator[Notice]:
             )
 
 
-def step_for(config: GitConfig, choices: Choices, target: Target) -> Step:
-    """The pull step, by the user's choices and git config; UsageError for what cannot be read.
+def step_for(settings: Settings, target: Target) -> Step:
+    """The pull step, as the settings say; UsageError for what cannot be read.
 
     Whether it is possible is found out when it is added to something.
     """
-
-    def one(given: str | None, name: str, default: str = "") -> str:
-        return given if given is not None else config.get(f"ghost.{name}", default)
-
-    def several(given: Sequence[str], name: str) -> Sequence[str]:
-        return given or config.values.get(f"ghost.{name}", ())
-
     return Step(
         hash=target.hash,
         base=target.base,
         repo=target.repo,
         source=target.source,
         prefix=target.prefix,
-        image=one(choices.image, "image"),
-        mount=one(choices.mount, "mount", "/workspace"),
-        containers=tuple(several(choices.containers, "container")),
-        template=one(choices.template, "template"),
-        git_secret=one(choices.git_secret, "gitsecret"),
-        ghost_secret=one(choices.ghost_secret, "ghostsecret"),
-        run_as_user=_user(one(choices.run_as_user, "initrunasuser", str(Step(*"___").run_as_user))),
-        labels=_pairs(several(choices.labels, "label"), "label"),
-        annotations=_pairs(several(choices.annotations, "annotation"), "annotation"),
+        image=settings.init_image,
+        mount=settings.mount,
+        containers=settings.containers,
+        template=settings.template,
+        git_secret=settings.git_secret,
+        ghost_secret=settings.ghost_secret,
+        run_as_user=_user(settings.run_as_user),
+        labels=_pairs(settings.labels, "label"),
+        annotations=_pairs(settings.annotations, "annotation"),
     )
 
 

@@ -12,7 +12,7 @@ from git_ghost.errors import GhostError, UsageError
 from git_ghost.model import RUN_LABEL, Notice, null
 from git_ghost.usecases import shaping, sources
 from git_ghost.usecases.context import Context, Options, open_context
-from git_ghost.usecases.injecting import Choices, Target, left_out, step_for, without_pull
+from git_ghost.usecases.injecting import Target, left_out, step_for, without_pull
 from git_ghost.usecases.pushing import Content, Pushed, push_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
@@ -115,7 +115,6 @@ def run(
     options: Options = Options(),
     *,
     access: Access = _ACCESS,
-    choices: Choices = Choices(),
     content: Content = _CONTENT,
     manner: Manner = _MANNER,
     listen: Listener = lambda _: None,
@@ -138,14 +137,13 @@ def run(
         connecting = ahead(access)
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
-    choices = choices._replace(labels=(*_labels(context, choices), f"{RUN_LABEL}={so_far.run}"))
-    step = _step(context, choices, None)
+    step = _step(context, so_far.run, None)
     checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
     pushed = push_in(context, content, dry_run=manner.dry_run != "none")
     listen(pushed)
-    objects = _inject(documents, _step(context, choices, pushed))
+    objects = _inject(documents, _step(context, so_far.run, pushed))
     notices = (*without_pull(documents), *left_out(context, pushed.source))
     for notice in notices:
         listen(notice)
@@ -198,12 +196,8 @@ def _documents(job: Job) -> list[Document]:
     return [Document(made, "the Job for --image")]
 
 
-def _labels(context: Context, choices: Choices) -> Sequence[str]:
-    return choices.labels or context.config.values.get("ghost.label", ())
-
-
-def _step(context: Context, choices: Choices, pushed: Pushed | None) -> Step:
-    """The pull step; without ``pushed`` one to check everything else with."""
+def _step(context: Context, run: str, pushed: Pushed | None) -> Step:
+    """The pull step, with this run's label; without ``pushed`` one to check all else with."""
     settings = context.settings
     if pushed is None:
         nothing = null(context.object_format)
@@ -212,7 +206,8 @@ def _step(context: Context, choices: Choices, pushed: Pushed | None) -> Step:
     else:
         base, source = pushed.ghosts[-1].ghost.base, sources.for_pods(context, pushed.source)
         target = Target(pushed.hash, base, settings.repo, source, settings.prefix)
-    return step_for(context.config, choices, target)
+    step = step_for(settings, target)
+    return step._replace(labels={**step.labels, RUN_LABEL: run})
 
 
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:

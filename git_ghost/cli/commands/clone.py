@@ -41,7 +41,6 @@ def command(
     base: str | None,
     force: bool,
     exact: bool,
-    source: str | None,
     as_json: bool,
 ) -> None:
     """Make a repository whose working tree is what HASH names.
@@ -53,7 +52,7 @@ def command(
     expect(words, 1, 2, "HASH")
     hash = from_stdin(words[:1])[0].strip()
     directory = words[1] if len(words) == 2 else None
-    with calling(source) as options:
+    with calling() as options:
         from git_ghost import usecases
 
         cloned, finished = attempt(

@@ -7,8 +7,15 @@ import sys
 
 import click
 
-from git_ghost.cli.options.common import GhostCommand, calling, expect, source_option
+from git_ghost.cli.options.common import (
+    GhostCommand,
+    calling,
+    expect,
+    setting_option,
+    source_option,
+)
 from git_ghost.cli.view.output import has_color, put_json
+from git_ghost.settings import Settings
 
 
 @click.command("diff", cls=GhostCommand, forms=["[A [B]]"])
@@ -17,10 +24,9 @@ from git_ghost.cli.view.output import has_color, put_json
     "-I", "--include", multiple=True, metavar="PATH",
     help="Look at this file or folder too, even if git ignores it. Repeatable.",
 )  # fmt: skip
-@click.option(
-    "--untracked/--no-untracked", default=None,
-    help="Take new files that git does not ignore as part of the working tree, or not"
-    " [config: ghost.untracked, default: take].",
+@setting_option(
+    Settings.untracked, exposed=True,
+    about="Take new files that git does not ignore as part of the working tree, or not",
 )  # fmt: skip
 @click.option("--stat", is_flag=True, help="Print a line for each file instead of the patch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the files of --stat as JSON.")
@@ -31,7 +37,6 @@ def command(
     untracked: bool | None,
     stat: bool,
     as_json: bool,
-    source: str | None,
 ) -> None:
     """Compare the working tree, commits and ghosts.
 
@@ -42,7 +47,7 @@ def command(
     expect(words, 0, 2, "")
     a, b = [*(word.strip() for word in words), None, None][:2]
     on_terminal = sys.stdout.isatty()
-    with calling(source) as options:
+    with calling() as options:
         from git_ghost import usecases
 
         if as_json:

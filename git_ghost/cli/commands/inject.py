@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,11 +14,13 @@ from git_ghost.cli.options.common import (
     at_most,
     calling,
     expect,
+    group_options,
     quiet,
+    remember_setting,
     source_option,
 )
-from git_ghost.cli.options.injection import choices, injection_options
 from git_ghost.cli.view.output import count, say, warn
+from git_ghost.settings import PODS, Settings
 
 if TYPE_CHECKING:
     from git_ghost.usecases.injecting import Injected
@@ -36,8 +38,11 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option("--remove", is_flag=True, help="Take out what inject added.")
 @click.option("--strict", is_flag=True, help="Refuse kinds that are not known.")
-@click.option("--image", "same_image", metavar="IMAGE", help="The same as --init-image.")
-@injection_options()
+@click.option(
+    "--image", Settings.init_image.name, metavar="IMAGE", help="The same as --init-image.",
+    expose_value=False, callback=remember_setting,
+)  # fmt: skip
+@group_options(PODS)
 @source_option()
 def command(
     words: tuple[str, ...],
@@ -45,9 +50,6 @@ def command(
     output: str,
     remove: bool,
     strict: bool,
-    same_image: str | None,
-    source: str | None,
-    **more: Any,
 ) -> None:
     """Add the pull of a ghost to Kubernetes manifests.
 
@@ -69,9 +71,7 @@ def command(
         raise click.UsageError("Missing option '-f'.", click.get_current_context())
     expect(words, 0, 0 if remove else 2, "")
     stdin = sys.stdin.buffer.read() if "-" in files else b""
-    more["init_image"] = more["init_image"] if more["init_image"] is not None else same_image
-    chosen = choices(more)
-    with calling(source) as options:
+    with calling() as options:
         from git_ghost.usecases import injecting
         from git_ghost.workloads.manifest import dump
 
@@ -83,7 +83,6 @@ def command(
                 options,
                 hash=words[-1] if words else None,
                 base=words[0] if len(words) == 2 else None,
-                choices=chosen,
                 strict=strict,
                 stdin=stdin,
             )

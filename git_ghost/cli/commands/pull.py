@@ -37,9 +37,7 @@ FORMS = ("[FROM] HASH", "diff [FROM] HASH", "commits [FROM] TO", "all [FROM] TO 
 @source_option()
 @json_option()
 @container_options()
-def command(
-    words: tuple[str, ...], force: bool, exact: bool, source: str | None, as_json: bool
-) -> None:
+def command(words: tuple[str, ...], force: bool, exact: bool, as_json: bool) -> None:
     """Make the working tree exactly what HASH names.
 
     HASH is what `git ghost push` printed last: the tree id of a working tree; 7 or more of its
@@ -57,7 +55,7 @@ def command(
     Run again after it was interrupted, it finishes its work or finds it finished.
     """
     what, hash, base, commits_from = parse_words(words)
-    with calling(source) as options:
+    with calling() as options:
         from git_ghost import usecases
 
         pulled, finished = attempt(

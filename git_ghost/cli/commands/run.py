@@ -14,14 +14,16 @@ from git_ghost.cli.options.common import (
     at_most,
     behind_dashes,
     calling,
+    given_settings,
+    group_options,
     push_options,
     quiet,
     source_option,
 )
 from git_ghost.cli.options.containers import duration
-from git_ghost.cli.options.injection import choices, injection_options
 from git_ghost.cli.view.output import complain, put, say, tell, warn
 from git_ghost.cli.view.run import View, clean
+from git_ghost.settings import PODS, Settings
 
 if TYPE_CHECKING:
     from git_ghost.model import Notice
@@ -90,10 +92,10 @@ if TYPE_CHECKING:
     "--prefix/--no-prefix", "prefixed", default=None,
     help="Begin each line of a log with its pod [default: when there may be more than one].",
 )  # fmt: skip
-@injection_options()
+@group_options(PODS)
 @source_option()
 @push_options()
-def command(words: tuple[str, ...], source: str | None, output: str | None, **more: Any) -> None:
+def command(words: tuple[str, ...], output: str | None, **more: Any) -> None:
     """Run a manifest in the cluster on the exact working tree.
 
     The working tree is pushed, its pull added to the manifest (`git ghost inject`), the objects
@@ -117,17 +119,15 @@ def command(words: tuple[str, ...], source: str | None, output: str | None, **mo
     from git_ghost.usecases.running import Progress
 
     job, manner, content = _job(words, more), _manner(more), _content(more)
-    cluster, chosen = access(more), choices(more)
-    if chosen.containers:
-        manner = manner._replace(logs=manner.logs._replace(containers=tuple(chosen.containers)))
+    cluster = access(more)
     view, progress = View(quiet()), Progress()
     printer = _Printer(output, manner, view)
     try:
-        with calling(source) as options:
+        with calling() as options:
             from git_ghost import usecases
 
             ran = usecases.run(
-                job, options, access=cluster, choices=chosen, content=content, manner=manner,
+                job, options, access=cluster, content=content, manner=manner,
                 listen=printer, progress=progress,
             )  # fmt: skip
     except BaseException as e:
@@ -169,7 +169,8 @@ def _manner(given: dict[str, Any]) -> Manner:
     from git_ghost.workloads.cluster.tracking import Choice
 
     limits = Limits(given.pop("timeout"), given.pop("start_timeout"))
-    logs = Choice(given.pop("pods"), (), given.pop("prefixed"))
+    containers = given_settings().get(Settings.containers.name, ())
+    logs = Choice(given.pop("pods"), containers, given.pop("prefixed"))
     names = ("dry_run", "validate", "detach", "remove", "delete_on_interrupt")
     return Manner(**{name: given.pop(name) for name in names}, limits=limits, logs=logs)
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from git_ghost import settings
 from git_ghost.cli.view.output import is_plain, say
+from git_ghost.settings import EVERYWHERE, Setting, Settings
 
 if TYPE_CHECKING:
     from git_ghost.cli.view.progress import ProgressLine, ProgressLines
@@ -52,21 +54,7 @@ def global_options() -> list[click.Parameter]:
         return click.Option(names, expose_value=False, callback=_remember, **more)
 
     return [
-        option(
-            "--ghost-repo", "repo", metavar="URL",
-            help="The ghost repository: a URL or a path"
-            " [env: GIT_GHOST_REPO, config: ghost.repo].",
-        ),
-        option(
-            "--ghost-prefix", "prefix", metavar="PREFIX",
-            help="First part of ghosts' branch names"
-            " [env: GIT_GHOST_PREFIX, config: ghost.prefix, default: ghost].",
-        ),
-        option(
-            "--remote", "remote", metavar="NAME",
-            help="The source remote"
-            " [config: ghost.remote, default: the branch's, or one that has the commit].",
-        ),
+        *(option(*_names(row), **_attributes(row)) for row in settings.in_group(EVERYWHERE)),
         option("--src-dir", "directory", metavar="DIR", help="Work on the repository DIR is in."),
         option(
             "--ghost-working-dir", "working_dir", metavar="DIR",
@@ -78,6 +66,30 @@ def global_options() -> list[click.Parameter]:
         ),
         option("-q", "--quiet", "quiet", is_flag=True, help="Say nothing but warnings and errors."),
     ]  # fmt: skip
+
+
+def _names(row: Setting[Any]) -> tuple[str, ...]:
+    return (*row.flags, row.name)
+
+
+def _attributes(row: Setting[Any], about: str = "") -> dict[str, Any]:
+    """What click is told about the option of a setting."""
+    said = (
+        ("env: ", row.variable),
+        ("config: ", row.key),
+        ("default: ", row.shown),
+    )
+    brackets = ", ".join(label + value for label, value in said if value)
+    text = f"{about or row.about} [{brackets}].{' Repeatable.' if row.repeatable else ''}"
+    if any("/" in flag for flag in row.flags):
+        return {"help": text, "default": None}
+    return {"help": text, "metavar": row.metavar, "multiple": row.repeatable}
+
+
+def remember_setting(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    """Keep what was given for a setting for :func:`calling`, as a click callback."""
+    if value not in (None, ()):
+        ctx.meta[_META + str(param.name)] = value
 
 
 _GLOBAL = frozenset(str(option.name) for option in global_options())
@@ -214,12 +226,19 @@ def at_most(number: int) -> int:
     return sys.maxsize if verbose() else number
 
 
+def given_settings() -> dict[str, Any]:
+    """What was given on the command line for settings, by their names."""
+    meta = click.get_current_context().meta
+    return {r.name: meta[_META + r.name] for r in settings.TABLE if _META + r.name in meta}
+
+
 @contextlib.contextmanager
-def calling(source: str | None = None) -> Iterator[Options]:
+def calling() -> Iterator[Options]:
     """The Options of this call, with progress on the terminal as long as the block lasts."""
     from git_ghost.usecases import Options
 
     meta = click.get_current_context().meta
+    given = given_settings()
     line: ProgressLine | ProgressLines | None = None
     if remembered(click.get_current_context()).get("progress"):
         from git_ghost.cli.view.progress import ProgressLines
@@ -232,11 +251,9 @@ def calling(source: str | None = None) -> Iterator[Options]:
     try:
         with _commands_shown() if verbose() else contextlib.nullcontext():
             yield Options(
+                **{name: given.pop(name, None) for name in ("repo", "prefix", "remote", "source")},
+                settings=given,
                 directory=meta.get(_META + "directory"),
-                repo=meta.get(_META + "repo"),
-                prefix=meta.get(_META + "prefix"),
-                remote=meta.get(_META + "remote"),
-                source=source,
                 working_dir=meta.get(_META + "working_dir", ""),
                 progress=line,
                 environ=os.environ,
@@ -299,14 +316,25 @@ def exact_option() -> Decorator:
     )  # fmt: skip
 
 
+def setting_option(row: Setting[Any], *, about: str = "", exposed: bool = False) -> Decorator:
+    """The option of a setting, ``about`` in other words; the call's Options have what was given.
+
+    ``exposed``: the command gets it as an argument instead.
+    """
+    more = _attributes(row, about)
+    if not exposed:
+        more |= {"expose_value": False, "callback": remember_setting}
+    return click.option(*_names(row), **more)
+
+
+def group_options(group: str) -> Decorator:
+    """The options of all settings of a group."""
+    return together(*(setting_option(row) for row in settings.in_group(group)))
+
+
 def source_option() -> Decorator:
     """``--source``, the same everywhere."""
-    return click.option(
-        "--source", metavar="URL",
-        help="Where commits that are missing come from"
-        " [env: GIT_GHOST_SOURCE, config: ghost.source, default: the source remote, or what the"
-        " ghost says].",
-    )  # fmt: skip
+    return group_options(settings.SOURCE)
 
 
 def push_options() -> Decorator:
@@ -320,11 +348,7 @@ def push_options() -> Decorator:
             "--follow-symlinks", is_flag=True,
             help="Send also what included symbolic links point to, inside the repository.",
         ),
-        click.option(
-            "--untracked/--no-untracked", default=None,
-            help="Send new files that git does not ignore, or leave them behind"
-            " [config: ghost.untracked, default: send].",
-        ),
+        setting_option(Settings.untracked, exposed=True),
         click.option(
             "--without", multiple=True, metavar="WHAT",
             type=click.Choice(["nested", "submodules", "lfs"]),
