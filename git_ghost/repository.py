@@ -35,13 +35,9 @@ class Repository:
     @property
     def branch(self) -> str:
         """The branch HEAD is on; empty when it is detached."""
-        try:
-            with open(os.path.join(self.git_dir, "HEAD"), "rb") as head:
-                text = os.fsdecode(head.read()).strip()
-        except OSError:
-            return ""
-        start = "ref: refs/heads/"
-        return text.removeprefix(start) if text.startswith(start) else ""
+        out = self.git("symbolic-ref", "--quiet", "HEAD", ok=(0, 1, 128))
+        ref, start = os.fsdecode(out).removesuffix("\n"), "refs/heads/"
+        return ref.removeprefix(start) if ref.startswith(start) else ""
 
     @property
     def cwd(self) -> str:

@@ -361,6 +361,22 @@ def test_somebody_elses_lock_on_the_index_is_respected(lab: Lab) -> None:
     assert pull(hash, at(lab, pod)).tree == hash
 
 
+@pytest.mark.parametrize("lock", ["HEAD.lock", "refs/heads/main.lock"])
+def test_a_lock_that_keeps_head_from_moving_is_told_before_files_are_written(
+    lab: Lab, lock: str
+) -> None:
+    lab.commit("Not pushed")
+    hash = stored(lab)
+    pod = lab.fresh_clone("pod")
+    left = pod / ".git" / lock
+    left.touch()
+    with untouched(pod):
+        assert f"{left} exists" in lab.ghost("pull", hash, at=pod).fails(5)
+    left.unlink()
+    lab.ghost("pull", hash, at=pod).ok()
+    assert lab.tree_of(pod) == hash
+
+
 def test_the_command_line_ends_with_5_and_says_how_to_get_things_back(lab: Lab) -> None:
     hash = stored(lab)
     pod = lab.fresh_clone("pod")

@@ -39,7 +39,7 @@ from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.linking import linked
 from git_ghost.usecases.sources import Source
 from git_ghost.v01 import commits as v01_commits
-from git_ghost.worktree import checkout, journal, planning, rebuild
+from git_ghost.worktree import checkout, journal, locks, planning, rebuild
 from git_ghost.worktree.journal import Journal
 from git_ghost.worktree.planning import Target
 
@@ -138,7 +138,7 @@ def bring(
     repository = context.here
     before = journal.interrupted(repository)
     if before is not None:
-        journal.clear_stale_locks(repository, before, repository.branch)
+        locks.clear_stale(repository, before.mark, journal.begun(repository))
     mark = f"git-ghost {secrets.token_hex(8)}"
     fresh = Journal(wanted.ghost.to, mark)
     journal.begin(repository, before._replace(mark=mark) if before else fresh)

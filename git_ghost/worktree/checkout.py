@@ -19,7 +19,7 @@ from git_ghost.git import environment, git
 from git_ghost.model import Oid, null
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
-from git_ghost.worktree import guards, journal
+from git_ghost.worktree import guards, journal, locks
 from git_ghost.worktree.journal import Journal, Pulled
 from git_ghost.worktree.planning import (
     INDEX,
@@ -63,7 +63,7 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
         untracked = _verify(quarantine, target)
         journal.abandon(repository)
     else:
-        with journal.index_lock(repository, mark, quarantine.file("mark")):
+        with locks.index_lock(repository, mark, quarantine.file("mark")):
             backup, untracked = _write(quarantine, todo, mark, keep)
             outcome = outcome._replace(backup=backup)
     submodules = tuple(_stale_submodules(quarantine))
@@ -83,6 +83,9 @@ def _write(
             "another git command changed the index while the pull was looking; nothing was touched",
             "Run the command again.",
         )
+    if todo.head_moves:
+        detach = todo.head_moves == "detached"
+        locks.require_free_head(repository, todo.survey.head, detach=detach)
     backup = todo.before.backup if todo.before else ""
     if todo.in_the_way:
         backup = _back_up(quarantine, todo)

@@ -15,16 +15,13 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from git_ghost.errors import GhostError, LocalChanges
+from git_ghost.errors import GhostError
 from git_ghost.files import copy_file
 from git_ghost.process import Progress
 from git_ghost.repository import Repository
 
 UNDER_WAY = "pull.json"
 COMPLETED = "pulled.json"
-
-_GRACE_SECONDS = 2.0
-"""How long a lock file may stay before it counts as left: git holds these for milliseconds."""
 
 
 class Journal(NamedTuple):
@@ -167,41 +164,8 @@ def stamp(path: str) -> tuple[int, ...] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-@contextlib.contextmanager
-def index_lock(repository: Repository, mark: str, scratch: str) -> Iterator[None]:
-    """Hold git's own lock on the user's index, with our mark in it: a stale one can be told.
-
-    ``scratch`` is a private path. Raises LocalChanges when somebody else holds the lock.
-    """
-    path = repository.index + ".lock"
-    with open(scratch, "w", encoding="ascii") as file:
-        file.write(mark)
-    try:
-        _take(path, scratch, mark)
-    except FileExistsError as e:
-        raise LocalChanges(
-            f"another git command is at work in this repository: {path} exists",
-            "Wait for it to end. If none runs, a crashed one left it: remove the file.",
-        ) from e
-    try:
-        yield
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-
-
-def _take(path: str, scratch: str, mark: str) -> None:
-    try:
-        os.link(scratch, path)  # there with the mark in it, or not at all
-    except FileExistsError:
-        raise
-    except OSError:  # no hard links here, or another file system
-        with open(path, "x", encoding="ascii") as file:
-            file.write(mark)
-
-
 def install_index(repository: Repository, index: str) -> None:
-    """Make the file ``index`` the user's index, at once; the caller holds :func:`index_lock`."""
+    """Make the file ``index`` the user's index, at once; the caller holds the lock on it."""
     try:
         os.rename(index, repository.index)
     except OSError:  # another file system
@@ -210,28 +174,6 @@ def install_index(repository: Repository, index: str) -> None:
         os.replace(part, repository.index)
 
 
-def clear_stale_locks(repository: Repository, journal: Journal, branch: str) -> None:
-    """Remove git's lock files that the killed pull of ``journal`` left.
-
-    Nobody else is pulling, and what the killed pull started has ended: the caller holds the lock.
-    The index's is told by our mark, the others by being younger than the journal and staying.
-    """
-    index_lock = repository.index + ".lock"
-    with contextlib.suppress(OSError), open(index_lock, encoding="ascii", errors="replace") as file:
-        if journal.mark and file.read(100) == journal.mark:
-            os.unlink(index_lock)
-    begun = os.stat(os.path.join(repository.state, UNDER_WAY)).st_mtime_ns
-    locks = [
-        os.path.join(repository.common_dir, "shallow.lock"),
-        os.path.join(repository.git_dir, "HEAD.lock"),
-    ]
-    if branch:
-        locks.append(os.path.join(repository.common_dir, "refs", "heads", branch + ".lock"))
-    deadline = time.monotonic() + _GRACE_SECONDS
-    for path in locks:
-        with contextlib.suppress(FileNotFoundError):
-            while os.stat(path).st_mtime_ns >= begun:
-                if time.monotonic() > deadline:
-                    os.unlink(path)
-                    break
-                time.sleep(0.05)
+def begun(repository: Repository) -> int:
+    """When the pull under way was noted down, in nanoseconds since 1970."""
+    return os.stat(os.path.join(repository.state, UNDER_WAY)).st_mtime_ns

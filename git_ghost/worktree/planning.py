@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import NamedTuple
 
@@ -23,13 +23,9 @@ INDEX = "index"
 """The private index: a copy of the user's, brought to what is on disk, then to the target."""
 
 GITLINK = "160000 "
-_IN_PROGRESS = {
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase or am",
-}
+_IN_PROGRESS = {"MERGE_HEAD": "merge", "CHERRY_PICK_HEAD": "cherry-pick", "REVERT_HEAD": "revert"}
+"""Refs: git alone knows where it keeps them."""
+_FOLDERS_IN_PROGRESS = {"rebase-merge": "rebase", "rebase-apply": "rebase or am"}
 
 Changes = Mapping[bytes, tuple[str, str]]
 """For each path that differs between two trees its entries (``mode id``, empty: none) in both."""
@@ -123,12 +119,22 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
 
 
 def _refuse_in_progress(repository: Repository) -> None:
-    for name, what in _IN_PROGRESS.items():
+    for what in _in_progress(repository):
+        raise LocalChanges(
+            f"a {what} is in progress in {repository.work_tree}; nothing was touched",
+            "Finish it or abort it first (see `git status`).",
+        )
+
+
+def _in_progress(repository: Repository) -> Iterator[str]:
+    feed = "".join(f"{name}\n" for name in _IN_PROGRESS).encode()
+    answers = repository.git("cat-file", "--batch-check", stdin=feed).splitlines()
+    for what, answer in zip(_IN_PROGRESS.values(), answers, strict=True):
+        if not answer.endswith(b" missing"):
+            yield what
+    for name, what in _FOLDERS_IN_PROGRESS.items():
         if os.path.exists(os.path.join(repository.git_dir, name)):
-            raise LocalChanges(
-                f"a {what} is in progress in {repository.work_tree}; nothing was touched",
-                "Finish it or abort it first (see `git status`).",
-            )
+            yield what
 
 
 def _survey_refreshed(quarantine: Quarantine) -> Survey:
