@@ -72,8 +72,9 @@ def test_sizes_are_in_git_s_binary_units() -> None:
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    check_sizes({b"a": 10, b"b": 10}, Limits(10, 20))
-    check_sizes({}, Limits(0, 0))
+    assert not list(check_sizes({b"a": 10, b"b": 10}, Limits(10, 20)))
+    assert list(check_sizes({b"a": 10, b"b": 11}, Limits(11, 20)))
+    assert not list(check_sizes({}, Limits(0, 0)))
 
 
 def sparse(path: Path, size: int) -> None:
@@ -141,6 +142,23 @@ def test_an_included_file_counts_like_any_other(lab: Lab) -> None:
     sparse(lab.laptop / "ignored.bin", 10 << 30)
     lab.write(".git/info/exclude", b"ignored.bin\n")
     assert "ignored.bin" in refused(lab, include=["ignored.bin"]).message
+
+
+# All reasons at once
+
+
+def test_all_reasons_are_told_at_once_each_with_its_way_out(lab: Lab) -> None:
+    sparse(lab.laptop / "model.bin", 30 << 20)
+    lab.write(".env", b"TOKEN=x\n")
+    lab.sandbox.git("init", "--quiet", "vendored", cwd=lab.laptop)
+    result = lab.ghost("push")
+    assert "error: this push is refused for 3 reasons:\n- 1 git repo" in result.fails(1)
+    for name in ("  vendored/", "  .env", "  model.bin (30.0 MiB)"):
+        assert f"\n{name}\n" in result.err
+    for way_out in ("--without nested", "name them with -I", "ghost.maxFileSize 31m"):
+        assert any(way_out in line for line in result.err.split("\n") if line[:5] == "hint:")
+    assert result.out == b""
+    assert lab.ghost_refs() == []
 
 
 # Secrets

@@ -222,7 +222,7 @@ def _compared(
             private.copy_index()
             wanted = what_is_wanted(context, include, untracked)
             found = snapshot.select(private, snapshot.survey(private), wanted)
-            guards.check_sizes(snapshot.sizes(repository, found), wanted.limits)
+            guards.refuse(guards.check_sizes(snapshot.sizes(repository, found), wanted.limits))
             right = snapshot.write_tree(private, found)
         else:
             right = sides.tree(b)

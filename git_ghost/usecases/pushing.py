@@ -264,7 +264,7 @@ def settle_bases(
 
 
 def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) -> None:
-    """Refuse (GhostError) what should not be sent, before anything is hashed.
+    """Refuse (GhostError, with all reasons) what should not be sent, before anything is hashed.
 
     Local commits are looked at too: nobody else has the submodule commits and LFS files they name.
     A submodule that is as the source remote has it is not asked.
@@ -274,8 +274,7 @@ def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) ->
         known = found.gitlinks or tuple(path for path, gitlink in since.items() if gitlink)
         local = found.changed.union(since)
         found = found._replace(gitlinks=tuple(path for path in known if path in local))
-    snapshot.guard(private, found, wanted)
-    guards.check_lfs(private, since, wanted.without)
+    guards.refuse(snapshot.objections(private, found, wanted, since))
 
 
 def _changed_since(repository: Repository, decided: Bases, found: Survey) -> dict[bytes, bool]:

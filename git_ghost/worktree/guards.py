@@ -1,10 +1,13 @@
-"""What must not leave a laptop unnoticed: large files, secrets, work in other repositories."""
+"""What must not leave a laptop, or stay there, unnoticed: large files, secrets, other repositories.
+
+Every ``check_…`` yields what it has against a push; :func:`refuse` says all of it at once.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed
@@ -79,6 +82,25 @@ def show_size(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
+class Refusal(NamedTuple):
+    """A reason not to push: what was found, and the way out."""
+
+    message: str
+    hint: str
+
+
+def refuse(reasons: Iterable[Refusal]) -> None:
+    """Raise one GhostError for all ``reasons``, each with its way out; return without one."""
+    reasons = list(reasons)
+    if not reasons:
+        return
+    message = reasons[0].message
+    if len(reasons) > 1:
+        message = f"this push is refused for {len(reasons)} reasons:"
+        message += "".join(f"\n- {reason.message}" for reason in reasons)
+    raise GhostError(message, "\n".join(reason.hint for reason in reasons))
+
+
 class Limits(NamedTuple):
     """How much may be sent, in bytes."""
 
@@ -86,8 +108,8 @@ class Limits(NamedTuple):
     total: int
 
 
-def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> None:
-    """Refuse (GhostError) files over ``limits.file``, or over ``limits.total`` together."""
+def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> Iterator[Refusal]:
+    """Refuse files over ``limits.file``, or over ``limits.total`` together."""
     large = sorted((path for path in sizes if sizes[path] > limits.file), key=lambda p: -sizes[p])
     total = sum(sizes.values())
     hint = (
@@ -97,37 +119,37 @@ def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> None:
     if large:
         named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in large[:8])
         more = f"\n  … and {len(large) - 8} more" if len(large) > 8 else ""
-        raise GhostError(
+        yield Refusal(
             f"{len(large)} changed or new file(s) over the limit of {show_size(limits.file)};"
             f" nothing was sent:{named}{more}",
             hint.format("ghost.maxFileSize", f"{(max(sizes.values()) >> 20) + 1}m"),
         )
-    if total > limits.total:
+    elif total > limits.total:
         largest = sorted(sizes, key=lambda p: -sizes[p])[:8]
         named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in largest)
-        raise GhostError(
+        yield Refusal(
             f"{len(sizes)} changed or new files have {show_size(total)} together, over the limit of"
             f" {show_size(limits.total)}; nothing was sent. The largest:{named}",
             hint.format("ghost.maxSize", f"{(total >> 20) + 1}m"),
         )
 
 
-def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> None:
-    """Refuse (GhostError) new files whose names look like secrets and that ``-I`` did not name."""
+def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> Iterator[Refusal]:
+    """Refuse new files whose names look like secrets and that ``-I`` did not name."""
     found = [path for path in untracked if path not in included and looks_secret(path)]
     if found:
-        raise GhostError(
+        yield Refusal(
             f"{len(found)} new file(s) look like secrets by their names; nothing was sent:"
             f"{show_paths(found)}",
             "Put them into .gitignore (or .git/info/exclude), or name them with -I to send them.",
         )
 
 
-def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> None:
-    """Refuse (GhostError) repositories inside the working tree that are no submodules."""
+def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> Iterator[Refusal]:
+    """Refuse repositories inside the working tree that are no submodules."""
     found = list(nested)
     if found and "nested" not in without:
-        raise GhostError(
+        yield Refusal(
             f"{len(found)} git repository(ies) inside this one; git cannot carry their content:"
             f"{show_paths(found)}",
             "Put them into .gitignore, make them submodules, or go on without their content:"
@@ -140,20 +162,20 @@ def check_submodules(
     dirty: Iterable[bytes],
     gitlinks: Iterable[bytes],
     without: frozenset[str],
-) -> None:
-    """Refuse (GhostError) submodules with uncommitted work, or at a commit nobody else has."""
+) -> Iterator[Refusal]:
+    """Refuse submodules with uncommitted work, or at a commit nobody else has."""
     if "submodules" in without:
         return
     found = list(dirty)
     if found:
-        raise GhostError(
+        yield Refusal(
             f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:"
             f"{show_paths(found)}",
             "Commit and push them there, or go on with the commits alone: --without submodules",
         )
     unpushed = [path for path in gitlinks if not _submodule_is_pushed(repository, path)]
     if unpushed:
-        raise GhostError(
+        yield Refusal(
             f"{len(unpushed)} submodule(s) are at a commit that no remote of theirs has:"
             f"{show_paths(unpushed)}",
             "Push them from there (`git -C PATH push`), or go on all the same:"
@@ -172,8 +194,10 @@ def _submodule_is_pushed(repository: Repository, path: bytes) -> bool:
         return False
 
 
-def check_lfs(quarantine: Quarantine, paths: Iterable[bytes], without: frozenset[str]) -> None:
-    """Refuse (GhostError) changed files under an LFS filter: its server would lack their content.
+def check_lfs(
+    quarantine: Quarantine, paths: Iterable[bytes], without: frozenset[str]
+) -> Iterator[Refusal]:
+    """Refuse changed files under an LFS filter: its server would lack their content.
 
     A ghost carries the pointer only. Asked only where a ``filter.lfs`` is configured, since without
     one git stores the content itself.
@@ -189,7 +213,7 @@ def check_lfs(quarantine: Quarantine, paths: Iterable[bytes], without: frozenset
     out = quarantine.git("check-attr", "--stdin", "-z", "filter", stdin=feed).split(b"\0")
     found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
     if found:
-        raise GhostError(
+        yield Refusal(
             f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only"
             f" their pointers:{show_paths(found)}",
             "Commit them and push them to the source remote (`git lfs push --all REMOTE` sends"

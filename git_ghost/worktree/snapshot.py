@@ -277,16 +277,22 @@ def _relative(repository: Repository, path: bytes) -> bytes:
     return relative
 
 
-def guard(quarantine: Quarantine, found: Survey, wanted: Wanted) -> None:
-    """Refuse (GhostError) what should not be sent, before anything is hashed."""
+def objections(
+    quarantine: Quarantine, found: Survey, wanted: Wanted, since: Iterable[bytes] = ()
+) -> Iterator[guards.Refusal]:
+    """What speaks against sending this, before anything is hashed.
+
+    ``since`` are paths that only local commits changed.
+    """
     repository = quarantine.repository
-    guards.check_nested(found.nested, wanted.without)
-    guards.check_submodules(repository, found.dirty_submodules, found.gitlinks, wanted.without)
+    yield from guards.check_nested(found.nested, wanted.without)
+    submodules = (found.dirty_submodules, found.gitlinks)
+    yield from guards.check_submodules(repository, *submodules, wanted.without)
     named = frozenset(_named_paths(repository, wanted._replace(follow_symlinks=False)))
-    guards.check_secrets((*found.added, *found.untracked, *found.included), named)
+    yield from guards.check_secrets((*found.added, *found.untracked, *found.included), named)
     on_disk = sizes(repository, found)
-    guards.check_sizes(on_disk, wanted.limits)
-    guards.check_lfs(quarantine, on_disk, wanted.without)
+    yield from guards.check_sizes(on_disk, wanted.limits)
+    yield from guards.check_lfs(quarantine, dict.fromkeys((*on_disk, *since)), wanted.without)
 
 
 def sizes(repository: Repository, found: Survey) -> dict[bytes, int]:
