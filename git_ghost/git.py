@@ -25,6 +25,8 @@ POLICY: Final = (
     ("core.untrackedCache", "false"),
     ("core.splitIndex", "false"),  # a private index must not depend on a shared one
     ("core.ignoreStat", "false"),  # it would mark entries assume-unchanged
+    ("core.trustctime", "true"),  # without it an edit of the same size and time goes unseen
+    ("core.checkStat", "default"),  # likewise
     ("core.safecrlf", "false"),  # it makes a conversion fatal; the tree id tells what happened
     ("protocol.fd.allow", "never"),  # git inherits no descriptor from here, and would wait for ever
     ("gc.auto", "0"),

@@ -222,7 +222,9 @@ def _compared(
             private.copy_index()
             wanted = what_is_wanted(context, include, untracked)
             found = snapshot.select(private, snapshot.survey(private), wanted)
-            guards.refuse(guards.check_sizes(snapshot.sizes(repository, found), wanted.limits))
+            on_disk = snapshot.sizes(repository, found)
+            guards.refuse(guards.check_sizes(on_disk, wanted.limits))
+            guards.refuse(guards.check_unread(found.unread))
             right = snapshot.write_tree(private, found)
         else:
             right = sides.tree(b)

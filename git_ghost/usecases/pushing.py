@@ -415,10 +415,17 @@ def _notices(request: _Request) -> Iterator[Notice]:
             "submodules whose uncommitted changes are not sent (--without submodules)",
             found.dirty_submodules,
         ),
+        ("files in submodules that are not checked out: not sent", found.filled),
+        (
+            "repositories without an entry in .gitmodules: they arrive as empty folders",
+            found.homeless,
+        ),
     )
     for text, paths in not_sent:
         if paths:
             yield Notice(text, tuple(os.fsdecode(path) for path in paths))
+    if found.words:
+        yield Notice("git says of the working tree", found.words)
     if not request.repository.config.remotes():
         alone = "; only the diff goes" if decided.span is None else ""
         text = "there is no remote: the base commit must be had where this is pulled"

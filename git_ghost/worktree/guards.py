@@ -5,15 +5,14 @@ Every ``check_…`` yields what it has against a push; :func:`refuse` says all o
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from git_ghost.errors import GhostError, GitFailed
-from git_ghost.git import environment, git
+from git_ghost.errors import GhostError
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
+from git_ghost.worktree.overlooked import Unread, unpushed
 
 WITHOUT = ("nested", "submodules", "lfs")
 """What ``--without`` can leave behind knowingly."""
@@ -161,37 +160,44 @@ def check_submodules(
     repository: Repository,
     dirty: Iterable[bytes],
     gitlinks: Iterable[bytes],
-    without: frozenset[str],
+    filled: Iterable[bytes],
 ) -> Iterator[Refusal]:
-    """Refuse submodules with uncommitted work, or at a commit nobody else has."""
-    if "submodules" in without:
-        return
-    found = list(dirty)
-    if found:
+    """Refuse submodules with uncommitted work, or at a commit nobody else has.
+
+    ``filled`` are those that are not checked out, but whose folders hold something.
+    """
+    if found := list(dirty):
         yield Refusal(
             f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:"
             f"{show_paths(found)}",
             "Commit and push them there, or go on with the commits alone: --without submodules",
         )
-    unpushed = [path for path in gitlinks if not _submodule_is_pushed(repository, path)]
-    if unpushed:
+    if found := list(filled):
         yield Refusal(
-            f"{len(unpushed)} submodule(s) are at a commit that no remote of theirs has:"
-            f"{show_paths(unpushed)}",
+            f"{len(found)} submodule(s) are not checked out, but there are files in their folders,"
+            f" which git does not look at:{show_paths(found)}",
+            "Move the files elsewhere, or go on without them: --without submodules",
+        )
+    if found := list(unpushed(repository, gitlinks)):
+        yield Refusal(
+            f"{len(found)} submodule(s) are at a commit that no remote of theirs has:"
+            f"{show_paths(found)}",
             "Push them from there (`git -C PATH push`), or go on all the same:"
             " --without submodules",
         )
 
 
-def _submodule_is_pushed(repository: Repository, path: bytes) -> bool:
-    folder = os.path.join(repository.work_tree, os.fsdecode(path))
-    if not os.path.exists(os.path.join(folder, ".git")):
-        return True  # not checked out: its commit came from somewhere else
-    try:
-        args = ("rev-list", "--max-count=1", "HEAD", "--not", "--remotes")
-        return not git(*args, cwd=folder, env=environment(foreign=True)).strip()
-    except GitFailed:
-        return False
+def check_unread(unread: Iterable[Unread]) -> Iterator[Refusal]:
+    """Refuse what git passes over because it cannot be read."""
+    if found := list(unread):
+        named = [f"\n  {one.path} ({one.reason})" for one in found[:8]]
+        more = f"\n  … and {len(found) - 8} more" if len(found) > 8 else ""
+        yield Refusal(
+            f"{len(found)} file(s) or folder(s) cannot be read, and would stay behind as they are"
+            f" here:{''.join(named)}{more}",
+            "Make them readable (chmod), or put new ones that the job does not need into .gitignore"
+            " (or .git/info/exclude).",
+        )
 
 
 def check_lfs(

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, UsageError
 from git_ghost.git import Running
@@ -17,6 +17,7 @@ from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import guards
+from git_ghost.worktree.overlooked import Unread, file_system_options, filled, homeless, unread
 
 
 class Survey(NamedTuple):
@@ -43,6 +44,14 @@ class Survey(NamedTuple):
     gitlinks: tuple[bytes, ...] = ()
     hidden: tuple[bytes, ...] = ()
     """Changed paths that the user told git to overlook (assume-unchanged, skip-worktree)."""
+    unread: tuple[Unread, ...] = ()
+    """What git could not look at."""
+    filled: tuple[bytes, ...] = ()
+    """Submodules that are not checked out, in whose folders there is something all the same."""
+    homeless: tuple[bytes, ...] = ()
+    """Gitlinks that are checked out, but that no ``.gitmodules`` has."""
+    words: tuple[str, ...] = ()
+    """What else git had to say about the working tree."""
 
     @property
     def changed(self) -> frozenset[bytes]:
@@ -56,6 +65,8 @@ class Entry(NamedTuple):
     path: bytes
     gitlink: bool
     overlooked: bool
+    may_be_absent: bool = False
+    """Whether it is flagged so that it need not be on disk (skip-worktree)."""
 
 
 _ENTRY = re.compile(rb"(?:(?<=\0)|\A)([A-Za-z]) (\d{6}) [0-9a-f]+ \d\t([^\0]*)\0")
@@ -69,13 +80,16 @@ def _notable(listing: bytes) -> Iterator[Entry]:
     for tag, mode, path in _ENTRY.findall(listing):
         gitlink = mode == b"160000"
         if gitlink or tag.islower() or tag == b"S":
-            yield Entry(path, gitlink, tag.islower() or tag == b"S")
+            skipped = tag.upper() == b"S"
+            yield Entry(path, gitlink, skipped or tag.islower(), skipped)
 
 
 def start_status(quarantine: Quarantine) -> Running:
     """Start the one look at the whole working tree, on a private index."""
     return quarantine.start(
+        *file_system_options(quarantine.repository),
         "-c", "diff.orderFile=/dev/null",  # a missing one is fatal
+        "-c", "status.showUntrackedFiles=normal",  # what submodules are asked with
         "status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all",
         "--ignore-submodules=none", "--no-renames", "--no-ahead-behind",
     )  # fmt: skip
@@ -91,10 +105,18 @@ def survey(quarantine: Quarantine) -> Survey:
         with quarantine.start("ls-files", "-v", "-s", "-z") as listing:
             notable = list(_notable(listing.result()))
         found = _parse_status(status.result())
-    overlooked = [e.path for e in notable if e.overlooked and _on_disk(repository, e.path)]
-    hidden = tuple(_changed_behind_flags(quarantine, overlooked)) if overlooked else ()
+        not_read, words = unread(status.wait()[1])
+    overlooked = [e for e in notable if e.overlooked]
+    flagged = [e.path for e in overlooked if not e.may_be_absent or _on_disk(repository, e.path)]
     gitlinks = tuple(entry.path for entry in notable if entry.gitlink)
-    return found._replace(hidden=hidden, gitlinks=gitlinks)
+    return found._replace(
+        hidden=tuple(_changed_behind_flags(quarantine, flagged)) if flagged else (),
+        gitlinks=gitlinks,
+        unread=not_read,
+        filled=tuple(filled(repository, gitlinks)),
+        homeless=homeless(repository, gitlinks),
+        words=words,
+    )
 
 
 def _on_disk(repository: Repository, path: bytes) -> bool:
@@ -166,11 +188,12 @@ def _parse_status(out: bytes) -> Survey:
             lists["nested" if path.endswith(b"/") else "untracked"].append(path)
     head = header.get("branch.oid", "(initial)")
     branch = header.get("branch.head", "")
+    named: dict[str, Any] = {name: tuple(paths) for name, paths in lists.items()}
     return Survey(
         head=None if head == "(initial)" else oid(head),
         branch="" if branch == "(detached)" else branch,
         upstream=header.get("branch.upstream", ""),
-        **{name: tuple(paths) for name, paths in lists.items()},
+        **named,
     )
 
 
@@ -194,7 +217,8 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
     if named:
         feed = [b":(literal,top)" + path for path in named]
         known = set(quarantine.git("ls-files", "-z", "--cached", "--", *feed).split(b"\0"))
-        out = quarantine.git("ls-files", "-z", "--others", "--", *feed)
+        truth = file_system_options(repository)
+        out = quarantine.git(*truth, "ls-files", "-z", "--others", "--", *feed)
         for path in filter(None, out.split(b"\0")):
             if path.endswith(b"/"):
                 nested.append(path)
@@ -218,6 +242,7 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
         included=included,
         nested=tuple(dict.fromkeys(nested)),
         hidden=hidden,
+        unread=tuple(u for u in found.unread if wanted.untracked or not u.only_new),
     )
 
 
@@ -285,9 +310,14 @@ def objections(
     ``since`` are paths that only local commits changed.
     """
     repository = quarantine.repository
-    yield from guards.check_nested(found.nested, wanted.without)
-    submodules = (found.dirty_submodules, found.gitlinks)
-    yield from guards.check_submodules(repository, *submodules, wanted.without)
+    yield from guards.check_unread(found.unread)
+    alone = set(found.homeless).intersection(found.gitlinks)
+    if "submodules" not in wanted.without:
+        yield from guards.check_nested((*found.nested, *sorted(alone)), wanted.without)
+        known = (path for path in found.gitlinks if path not in alone)
+        yield from guards.check_submodules(repository, found.dirty_submodules, known, found.filled)
+    else:
+        yield from guards.check_nested(found.nested, wanted.without)
     named = frozenset(_named_paths(repository, wanted._replace(follow_symlinks=False)))
     yield from guards.check_secrets((*found.added, *found.untracked, *found.included), named)
     on_disk = sizes(repository, found)
@@ -337,15 +367,18 @@ def update_index(
         quarantine.git("update-index", "-z", "--index-info", index=index, stdin=gone)
     if there := b"".join(path + b"\0" for path in written):
         args = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
-        running = quarantine.start(*args, index=index, stdin=there)
+        truth = file_system_options(quarantine.repository)
+        running = quarantine.start(*truth, *args, index=index, stdin=there)
         try:
             running.result()
         except GitFailed as e:
             raise GhostError(
                 f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent."
             ) from e
-        ignored = [line for line in running.wait()[1].split("\n") if line.startswith(_IGNORED)]
-        if ignored:  # the one thing it passes over with a word, and success
+        not_read, words = unread(running.wait()[1])
+        guards.refuse(guards.check_unread(not_read))
+        ignored = [line for line in words if line.startswith(_IGNORED)]
+        if ignored:  # it passes over these with a word, and success
             names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
             raise GhostError(
                 f"git refuses to carry {len(ignored)} file(s), whose names could mean .git"
