@@ -143,13 +143,6 @@ def test_a_hook_that_rejects_is_no_broken_connection(lab: Served, name: str, pla
     assert lab.ghost_refs() == []
 
 
-def test_a_hook_cannot_drive_the_terminal(lab: Served) -> None:
-    hook(lab, "pre-receive", r"printf '\033]0;owned\007\033[2Jno\n' >&2; exit 1")
-    error = refused(lambda: push(lab.options()), "no")
-    assert "\033" not in error.message
-    assert "\007" not in error.message
-
-
 def test_deletions_that_the_server_denies_are_told(lab: Served) -> None:
     from git_ghost.usecases import delete
 

@@ -161,7 +161,7 @@ def test_a_log_gets_a_line_for_each_phase_and_otherwise_one_in_five_seconds() ->
     assert stream.getvalue().splitlines() == [
         "Receiving objects:  10% (1/10)",
         "Resolving deltas:  10% (1/10)",
-        "Receiving objects:  50% (5/10) [2J",
+        "Receiving objects:  50% (5/10)\\x1b[2J",
         "remote: Compressing objects:   1% (1/100)",
         "waiting for another pull in this working tree",
     ]

@@ -86,10 +86,12 @@ def test_no_color_leaves_no_colour(scene: Scene) -> None:
 
 
 def test_what_a_cluster_says_steers_no_terminal(scene: Scene) -> None:
-    nasty = "printf 'gone \\033[2J\\033]0;title\\007' > /dev/termination-log; exit 3"
+    nasty = r"gone \033[2J\033]0;title\007\302\233m\342\200\256"
+    nasty = f"printf '{nasty}' | tee /dev/termination-log; exit 3"
     init = {"name": "i", "image": "busybox", "command": ["sh", "-c", nasty]}
     file = scene.file(job("train-", "true", pod={"initContainers": [init]}))
     running = OnTerminal(scene, "-f", str(file))
     assert running.end() == 125
     assert "\x1b[2J" not in running.shown
     assert "\x1b]0" not in running.shown
+    assert r"\x1b]0;title\x07\x9bm\u202e" in running.shown

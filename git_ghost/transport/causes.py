@@ -168,13 +168,10 @@ _REFUSED = re.compile(r"returned error: 4(?!08|29)\d\d")
 
 def _quoted(said: str) -> str:
     """git's and the server's own words, indented, without progress and repetition."""
-    lines = (_CONTROL.sub("?", line.rstrip().rpartition("\r")[2]) for line in said.split("\n"))
+    lines = (line.rstrip().rpartition("\r")[2] for line in said.split("\n"))
     kept = [line for line in dict.fromkeys(lines) if line.strip() and not _NOISE.match(line)]
     return "".join(f"\n  {line}" for line in kept[:12])
 
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What could drive a terminal; the words are a stranger's."""
 
 _NOISE = re.compile(
     r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Delta|Receiving|Resolving"

@@ -10,7 +10,7 @@ import click
 from git_ghost.cli.options.cluster import access, cluster_options
 from git_ghost.cli.options.common import GhostCommand, calling, expect, json_option, quiet
 from git_ghost.cli.view.output import has_color, put, put_json, say
-from git_ghost.cli.view.run import clean
+from git_ghost.cli.view.paging import paged
 
 if TYPE_CHECKING:
     from git_ghost.usecases.coding import Coded
@@ -72,24 +72,20 @@ def _facts(found: Coded) -> list[str]:
     lines = [f"{found.object}{where}{via}:"]
     for noun, value in (("base", found.base), ("ghosts", found.repo), ("source", found.source)):
         if value:
-            lines.append(f"  {noun}: {clean(value)}")
+            lines.append(f"  {noun}: {value}")
     return lines
 
 
 def _print_difference(found: Coded, other: str, cluster: Any) -> None:
-    from git_ghost.cli.commands.diff import page
     from git_ghost.usecases import coding
 
-    on_terminal = sys.stdout.isatty()
     with calling() as options:
         is_object = coding.is_object(other, options)
         against = coding.code(other, access=cluster) if is_object else other
-        color = on_terminal and has_color(sys.stdout)
+        color = has_color(sys.stdout)
         patch = coding.compare(found, against, options, color=color)
-    if on_terminal:
-        page(patch)
-    else:
-        sys.stdout.buffer.write(patch)
+    with paged() as out:
+        out.write(patch)
 
 
 def _clone(found: Coded, directory: str, as_json: bool) -> None:

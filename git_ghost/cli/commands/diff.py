@@ -15,6 +15,7 @@ from git_ghost.cli.options.common import (
     source_option,
 )
 from git_ghost.cli.view.output import has_color, put_json
+from git_ghost.cli.view.paging import paged
 from git_ghost.settings import Settings
 
 
@@ -46,7 +47,6 @@ def command(
     """
     expect(words, 0, 2, "")
     a, b = [*(word.strip() for word in words), None, None][:2]
-    on_terminal = sys.stdout.isatty()
     with calling() as options:
         from git_ghost import usecases
 
@@ -58,33 +58,15 @@ def command(
             return
         patch = usecases.diff(
             a, b, options,
-            color=on_terminal and has_color(sys.stdout),
+            color=has_color(sys.stdout),
             stat=_columns() if stat else 0,
             include=include,
             untracked=untracked,
         )  # fmt: skip
-    if on_terminal:
-        page(patch)
-    else:
-        sys.stdout.buffer.write(patch)
+    with paged() as out:
+        out.write(patch)
 
 
 def _columns() -> int:
     """The width of the terminal; 80 elsewhere, as git has it."""
     return os.get_terminal_size(1).columns or 80 if sys.stdout.isatty() else 80
-
-
-def page(patch: bytes) -> None:
-    """Show ``patch`` in the user's pager, started by git as git starts it for its own commands."""
-    import tempfile
-
-    from git_ghost.git import passthrough
-
-    if not patch:
-        return
-    with tempfile.NamedTemporaryFile(prefix="git-ghost-") as file:
-        file.write(patch)
-        file.flush()
-        # An alias that is a shell command is the one thing git can be told to page that is not git.
-        alias = ("-c", "alias.ghost-page=!cat", "ghost-page", file.name)
-        passthrough("--paginate", *alias, cwd=None, env=os.environ)

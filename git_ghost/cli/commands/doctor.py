@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from git_ghost.cli.options.common import GhostCommand, calling, json_option
-from git_ghost.cli.view.output import has_color, is_plain, put, put_json
+from git_ghost.cli.view.output import clean, has_color, is_plain, put, put_json
 
 if TYPE_CHECKING:
     from git_ghost.usecases import Check
@@ -60,9 +60,9 @@ def _print_table(checks: Sequence[Check]) -> None:
     table = Table.grid(padding=(0, 2))
     for check in checks:
         mark, color = _MARKS[check.ok]
-        text = Text(check.detail)
+        text = Text(clean(check.detail))
         if check.hint:
-            text.append(f"\n{check.hint}", style="dim")
+            text.append(clean(f"\n{check.hint}"), style="dim")
         table.add_row(Text(mark, style=color), Text(check.name), text)
     colors: Literal["auto"] | None = "auto" if has_color(sys.stdout) else None
     Console(highlight=False, color_system=colors).print(table)

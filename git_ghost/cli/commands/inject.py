@@ -19,7 +19,7 @@ from git_ghost.cli.options.common import (
     remember_setting,
     source_option,
 )
-from git_ghost.cli.view.output import count, say, warn
+from git_ghost.cli.view.output import count, put_document, say, warn
 from git_ghost.settings import PODS, Settings
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def command(
                 strict=strict,
                 stdin=stdin,
             )
-    sys.stdout.buffer.write(dump(injected.objects, output).encode())  # YAML is UTF-8 everywhere
+    put_document(dump(injected.objects, output))
     if not quiet():
         say("\n".join(_report(injected, removed=remove)))
     warn(injected.notices, at_most(MANY))

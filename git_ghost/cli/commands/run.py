@@ -21,8 +21,8 @@ from git_ghost.cli.options.common import (
     source_option,
 )
 from git_ghost.cli.options.containers import duration
-from git_ghost.cli.view.output import complain, put, say, tell, warn
-from git_ghost.cli.view.run import View, clean
+from git_ghost.cli.view.output import complain, put, put_document, say, tell, warn
+from git_ghost.cli.view.run import View
 from git_ghost.settings import PODS, Settings
 
 if TYPE_CHECKING:
@@ -223,8 +223,7 @@ class _Printer:
         elif self._output:
             from git_ghost.workloads.manifest import dump
 
-            text = dump([_as_kubectl_prints(data) for _, data in objects], self._output)
-            sys.stdout.buffer.write(text.encode())  # YAML is UTF-8 everywhere
+            put_document(dump([_as_kubectl_prints(data) for _, data in objects], self._output))
         sys.stdout.flush()
 
 
@@ -252,9 +251,9 @@ def _tell_pushed(pushed: Any) -> None:
 def _tell_end(ran: Ran, progress: Progress, cluster: Access, manner: Manner) -> None:
     if ran.text and ran.code:
         whose = f" (container {ran.container} in pod {ran.pod})" if ran.container else ""
-        complain(clean(f"{ran.text}; exit code {ran.code}{whose}"))
+        complain(f"{ran.text}; exit code {ran.code}{whose}")
     elif ran.text and not quiet():
-        say(clean(ran.text))
+        say(ran.text)
     if quiet() or not ran.names or ran.gone or manner.dry_run != "none":
         return
     if ran.removed:

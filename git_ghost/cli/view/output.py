@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from git_ghost.model import Notice
 
+_PLAIN = "\x1b[m"
 _LABELS = {"error": "1;31", "warning": "1;33", "hint": "33", "note": "1"}
 
 
@@ -23,13 +25,52 @@ def has_color(stream: TextIO) -> bool:
     return not is_plain(stream) and not os.environ.get("NO_COLOR")
 
 
-def say(text: str) -> None:
-    """One or more lines on stderr, in a single write: other threads write there too.
+_STEERING = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""What steers a terminal or hides itself: C0 but for tab and line feed, DEL, C1; marks of writing
+direction (Unicode's UAX 9), other invisible characters, ends of lines and paragraphs, lone
+surrogates."""
+
+
+def clean(text: str) -> str:
+    """``text``, perhaps a stranger's, as a terminal may get it: what steers it is spelled out."""
+    return _STEERING.sub(_spelled, text)
+
+
+def _spelled(match: re.Match[str]) -> str:
+    return (
+        match[0].encode("ascii", "backslashreplace").decode()
+        if match[0] > "\x7f"
+        else (f"\\x{ord(match[0]):02x}")
+    )
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """One or more lines on stderr, or another stream for messages, cleaned."""
+    _write(stream or sys.stderr, clean(text) + "\n")
+
+
+def redraw(text: str, stream: TextIO | None = None, color: str = "") -> None:
+    """Put ``text``, cut to the width of the terminal, where its open line is; wipe it if empty."""
+    stream = stream or sys.stderr
+    try:
+        width = os.get_terminal_size(stream.fileno()).columns or 80
+    except (OSError, ValueError):
+        width = 80
+    shown = clean(text).replace("\n", " ")[: width - 1]
+    _write(stream, f"\r{color}{shown}{_PLAIN if color else ''}\x1b[K")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    """Write in one go, since other threads write too.
 
     A stderr that cannot be written to (a full disk) is no reason to give the work up.
     """
     try:
-        sys.stderr.write(text + "\n")
+        stream.write(text)
+        stream.flush()
     except BrokenPipeError:
         raise
     except OSError:
@@ -38,10 +79,11 @@ def say(text: str) -> None:
 
 def tell(label: str, text: str) -> None:
     """``label: text``; every line of a hint gets its label, as git does it."""
-    shown = f"\x1b[{_LABELS[label]}m{label}:\x1b[m" if has_color(sys.stderr) else f"{label}:"
+    shown = f"\x1b[{_LABELS[label]}m{label}:{_PLAIN}" if has_color(sys.stderr) else f"{label}:"
+    text = clean(text)
     if label == "hint":
         text = text.replace("\n", f"\n{shown} ")
-    say(f"{shown} {text}")
+    _write(sys.stderr, f"{shown} {text}\n")
 
 
 def complain(message: str, hint: str = "") -> None:
@@ -78,12 +120,18 @@ def count(number: int, noun: str) -> str:
 
 
 def put(text: str) -> None:
-    """Data, on stdout."""
-    sys.stdout.write(text + "\n")
+    """Data, a line or more, on stdout: cleaned for a terminal, to the byte for anything else."""
+    sys.stdout.write((clean(text) if sys.stdout.isatty() else text) + "\n")
+
+
+def put_document(text: str) -> None:
+    """A whole document on stdout, in UTF-8 everywhere; cleaned for a terminal."""
+    sys.stdout.buffer.write((clean(text) if sys.stdout.isatty() else text).encode())
 
 
 def put_json(value: Any) -> None:
-    """``value`` as JSON on stdout; bytes of a path that are no UTF-8 are lone surrogates in it."""
+    """``value`` as JSON on stdout, in ASCII; bytes of a path that are no UTF-8 are lone surrogates
+    in it."""
     import json
 
-    put(json.dumps(value, indent=2))
+    put(json.dumps(value, indent=2).replace("\x7f", "\\u007f"))  # which ASCII has too

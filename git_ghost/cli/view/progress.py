@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import threading
 import time
 from collections.abc import Callable
 from typing import TextIO
+
+from git_ghost.cli.view.output import redraw, say
 
 DELAY_SECONDS = 1.0
 """What is quicker needs no progress."""
@@ -37,29 +38,20 @@ class ProgressLine:
                 return
             self._next = now + PAUSE_SECONDS
             self._shown = True
-            plain = "".join(c if c.isprintable() else " " for c in text)
-            self._stream.write(f"\r{plain[: self._width() - 1]}\x1b[K")
-            self._stream.flush()
+            redraw(text, self._stream)
 
     def wipe(self) -> None:
         """Make room for a line of somebody else's."""
         with self._lock:
             if self._shown:
                 self._shown = False
-                self._stream.write("\r\x1b[K")
-                self._stream.flush()
+                redraw("", self._stream)
 
     def close(self) -> None:
         """Wipe the line; nothing is shown any more."""
         with self._lock:
             self._closed = True
         self.wipe()
-
-    def _width(self) -> int:
-        try:
-            return os.get_terminal_size(self._stream.fileno()).columns or 80
-        except OSError:
-            return 80
 
 
 LINES_SECONDS = 5.0
@@ -99,9 +91,7 @@ class ProgressLines:
             if self._closed or not (begins or now - self._written >= LINES_SECONDS):
                 return
             self._written = now
-            plain = "".join(c if c.isprintable() else " " for c in text)
-            self._stream.write(plain + "\n")
-            self._stream.flush()
+            say(text, self._stream)
 
     def close(self) -> None:
         """Nothing is written any more."""

@@ -7,19 +7,14 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from git_ghost.cli.view.output import has_color, is_plain, say, tell
+from git_ghost.cli.view.output import clean, has_color, is_plain, redraw, say, tell
 
 if TYPE_CHECKING:
     from git_ghost.workloads.cluster import events
 
 _FRAMES = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _FRAME_SECONDS = 0.1
-_DIM, _END = "\x1b[2m", "\x1b[m"
-
-
-def clean(text: str) -> str:
-    """``text`` from a cluster without what would steer a terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+_DIM = "\x1b[2m"
 
 
 class StatusLine:
@@ -45,8 +40,7 @@ class StatusLine:
         with self._lock:
             if self._text:
                 self._text = ""
-                sys.stderr.write("\r\x1b[K")
-                sys.stderr.flush()
+                redraw("")
 
     def close(self) -> None:
         """Hide it for good."""
@@ -54,19 +48,15 @@ class StatusLine:
         self._closed = True
 
     def _turn(self) -> None:
-        import shutil
-
-        dim, end = (_DIM, _END) if has_color(sys.stderr) else ("", "")
+        dim = _DIM if has_color(sys.stderr) else ""
         step = 0
         while not self._closed:
             with self._lock:
                 if self._text:
                     seconds = int(time.monotonic() - self._since)
-                    width = shutil.get_terminal_size().columns - 1
                     took = f" ({seconds} s)" if seconds >= 3 else ""
-                    line = f"{_FRAMES[step % len(_FRAMES)]} {self._text}{took}"[:width]
-                    sys.stderr.write(f"\r{dim}{line}{end}\x1b[K")
-                    sys.stderr.flush()
+                    frame = _FRAMES[step % len(_FRAMES)]
+                    redraw(f"{frame} {self._text}{took}", color=dim)
             step += 1
             time.sleep(_FRAME_SECONDS)
 
@@ -95,7 +85,7 @@ class View:
     def _say(self, text: str) -> None:
         if not self._quiet:
             self._make_room()
-            say(clean(text))
+            say(text)
 
     def _make_room(self) -> None:
         """Wipe the status; end a line of the log that has no end, where both are on a terminal."""
@@ -118,14 +108,14 @@ class View:
         self._say(f"{one.shown} {did}{where}")
         for text in one.warnings:
             self._make_room()
-            tell("warning", clean(f"{one.shown}: {text}"))
+            tell("warning", f"{one.shown}: {text}")
 
     def _waiting(self, event: events.Waiting) -> None:
         if self._status is None:
             self._say(event.text)
         elif not self._logs or "lost" in event.text or "queued" in event.text:
             self._make_room()
-            self._status.show(clean(event.text))
+            self._status.show(event.text)
 
     def _pulled(self, event: events.Pulled) -> None:
         what = f"pulled {event.hash}" if event.hash else "pulled the code"
@@ -143,12 +133,12 @@ class View:
 
     def _trouble(self, event: events.Trouble) -> None:
         self._make_room()
-        tell("warning", clean(f"{event.where}: {event.text}"))
+        tell("warning", f"{event.where}: {event.text}")
         if event.log:
             text = event.log.decode("utf-8", "replace").rstrip("\n")
-            say("\n".join(f"  | {clean(line)}" for line in text.splitlines()))
+            say("\n".join(f"  | {line}" for line in text.splitlines()))
         if event.hint:
-            tell("hint", clean(event.hint))
+            tell("hint", event.hint)
 
     def _output(self, event: events.Output) -> None:
         if self._status:
@@ -161,7 +151,7 @@ class View:
             out.write(b"\n")
         data = event.data
         if event.prefixed:
-            prefix = f"[pod/{event.pod}/{event.container}] ".encode()
+            prefix = clean(f"[pod/{event.pod}/{event.container}] ").encode()
             ended = data.endswith(b"\n")
             body = data[:-1] if ended else data
             data = body.replace(b"\n", b"\n" + prefix) + b"\n" * ended
