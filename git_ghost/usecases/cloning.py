@@ -22,8 +22,9 @@ from git_ghost.transport.network import Place
 from git_ghost.urls import folder_name, redact
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, context_anywhere
+from git_ghost.usecases.finding import find_in_any_format
 from git_ghost.usecases.linking import linked
-from git_ghost.usecases.pulling import Pulled, bring, find_in_any_format
+from git_ghost.usecases.pulling import Pulled, bring
 from git_ghost.usecases.sources import Source
 from git_ghost.worktree import journal, rebuild
 from git_ghost.worktree.journal import Journal
@@ -86,9 +87,9 @@ def clone(
                 inbox, wanted = _fetch_ghost(context, outside, hash, base)
         else:
             inbox, wanted = _fetch_ghost(context, outside, hash, base)
-            source = sources.for_clone(context, hash, wanted.trailers, depth)
+            source = sources.for_clone(context, hash, wanted[0].trailers, depth)
             target = os.path.abspath(directory or _humanish(source.name))
-            object_format = format_of(wanted.ghost.base)
+            object_format = format_of(wanted[0].ghost.base)
             repository, _ = stack.enter_context(_made(target, source.name, object_format))
         here = context._replace(repository=repository)
         with (
@@ -110,7 +111,7 @@ def _ahead(place: Place, source: Source, base: str) -> Iterator[None]:
 
 def _fetch_ghost(
     context: Context, outside: Scratch, hash: str, base: str | None
-) -> tuple[Inbox, Fetched]:
+) -> tuple[Inbox, list[Fetched]]:
     target = hash_argument(hash)
     if not is_oid(target):  # only the list tells whether it is SHA-1 or SHA-256
         listed = listing.list_ghosts(place_of(None, context.link), context.store())

@@ -15,7 +15,7 @@ from git_ghost.quarantine import Quarantine, quarantine, scratch
 from git_ghost.repository import needs_work_tree
 from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import CommitsGhost
-from git_ghost.usecases import pulling, sources
+from git_ghost.usecases import finding, pulling, sources
 from git_ghost.usecases.context import Context, Options, context_anywhere, open_context
 from git_ghost.usecases.pushing import DIFF_TREE, KINDS, what_is_wanted
 from git_ghost.worktree import base as bases, guards, snapshot
@@ -104,11 +104,11 @@ def _in_hand(
     with scratch(context.repository, options.working_dir) as private:
         start = commits_from if what == "commits" else base
         kind = "diff" if what == "all" else what
-        inbox, fetched = pulling.find_in_any_format(context, private, hash, start, kind)
-        found = [fetched]
+        inbox, fetched = finding.find_in_any_format(context, private, hash, start, kind)
+        found = [fetched[0]]
         if what == "all":
             assert base is not None
-            found.insert(0, pulling.find(inbox, context, base, commits_from, "commits"))
+            found.insert(0, finding.find(inbox, context, base, commits_from, "commits")[0])
         yield found
 
 
@@ -254,6 +254,6 @@ class _Sides:
             raise NoSuchBase(f"'{text}' is neither a commit here nor a ghost's hash") from e
         if self._inbox is None:
             self._inbox = Inbox(private, context.store(), context.object_format, context.link)
-        wanted = pulling.find(self._inbox, context, text, None, "auto")
-        source = sources.for_pull(context, wanted.trailers)
+        wanted = finding.find(self._inbox, context, text, None, "auto")
+        source = sources.for_pull(context, wanted[0].trailers)
         return pulling.rebuild_ghost(context, private, self._inbox, wanted, source).tree

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 from git_ghost.errors import (
     GhostError,
-    GitFailed,
-    NoSuchBase,
-    NoSuchGhost,
-    RemoteError,
-    UsageError,
     VerificationFailed,
 )
 from git_ghost.git import Running
-from git_ghost.model import Notice, Oid, hash_argument, is_oid
-from git_ghost.quarantine import Quarantine, Scratch, quarantine
-from git_ghost.repository import Repository, needs_work_tree
-from git_ghost.store import listing
-from git_ghost.store.fetch import Fetched, Inbox, inbox_ref, refspecs_for
+from git_ghost.model import Notice, Oid
+from git_ghost.quarantine import Quarantine, quarantine
+from git_ghost.repository import needs_work_tree
+from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import (
-    BUNDLE_FILE,
-    COMMITS_FILE,
     DIFF_FILE,
     CommitsGhost,
-    DiffGhost,
 )
-from git_ghost.store.listing import no_such_ghost, resolve_prefix
-from git_ghost.transport.causes import OTHER_FORMAT
-from git_ghost.transport.network import Place
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, open_context
+from git_ghost.usecases.finding import commit_named, find
 from git_ghost.usecases.linking import linked
+from git_ghost.usecases.obtaining import Supply, first_that_works
 from git_ghost.usecases.sources import Source
-from git_ghost.v01 import commits as v01_commits
 from git_ghost.worktree import checkout, journal, locks, planning, rebuild
 from git_ghost.worktree.journal import Journal
 from git_ghost.worktree.planning import Target
@@ -112,7 +101,7 @@ def pull(
         context.link.ahead(target.url)  # the source is often on the same host
         inbox = Inbox(private, target, repository.object_format, context.link)
         wanted = find(inbox, context, hash, commits_from if what == "commits" else base, what)
-        source = sources.for_pull(context, wanted.trailers)
+        source = sources.for_pull(context, wanted[0].trailers)
         return bring(
             context, private, inbox, wanted, source, lock,
             commits_from=commits_from, force=force, exact=exact,
@@ -123,7 +112,7 @@ def bring(
     context: Context,
     private: Quarantine,
     inbox: Inbox,
-    wanted: Fetched,
+    wanted: Sequence[Fetched],
     source: Source,
     lock: int,
     *,
@@ -131,7 +120,7 @@ def bring(
     force: bool = False,
     exact: bool = False,
 ) -> Pulled:
-    """Bring the working tree to the ghost ``wanted``; ``lock`` is the pull lock's descriptor.
+    """Bring the working tree to a ghost of ``wanted``; ``lock`` is the pull lock's descriptor.
 
     What an interrupted pull left behind is finished or cleaned up. Raises as :func:`pull` does.
     """
@@ -140,7 +129,7 @@ def bring(
     if before is not None:
         locks.clear_stale(repository, before.mark, journal.begun(repository))
     mark = f"git-ghost {secrets.token_hex(8)}"
-    fresh = Journal(wanted.ghost.to, mark)
+    fresh = Journal(wanted[0].ghost.to, mark)
     journal.begin(repository, before._replace(mark=mark) if before else fresh)
     try:
         rebuilt = rebuild_ghost(
@@ -154,124 +143,41 @@ def bring(
         raise
 
 
-def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str) -> Fetched:
-    """Fetch the ghost that ``hash`` names; NoSuchGhost when there is none.
-
-    A full id costs one session. A prefix has to be looked up in the list of all ghosts first.
-    """
-    target = _target(context, hash, what)
-    start = _base_id(context, base) if base is not None else ""
-    if not is_oid(target):
-        listed = listing.list_ghosts(inbox.place, inbox.store)
-        target = resolve_prefix(listed, target)
-    fetched = inbox.finish(inbox.start(refspecs_for(inbox.store.prefix, target, start)))
-    found = [f for f in fetched if f.ghost.to == target and (not start or f.ghost.base == start)]
-    diffs = [f for f in found if isinstance(f.ghost, DiffGhost)]
-    commits = [f for f in found if isinstance(f.ghost, CommitsGhost)]
-    candidates = commits if what == "commits" else diffs or (commits if what == "auto" else [])
-    if not candidates:
-        raise no_such_ghost(hash.strip(), inbox.store.shown)
-    return _nearest(context, candidates)
-
-
-def find_in_any_format(
-    context: Context, private: Scratch, hash: str, base: str | None, what: str
-) -> tuple[Inbox, Fetched]:
-    """:func:`find`, where the object format of the ghost repository is not known beforehand.
-
-    An id of 64 digits tells it. One of 40 may be v0.1's name for a ghost in either kind.
-    """
-    long = len(hash.strip()) == 64
-    guesses = dict.fromkeys(("sha256",) if long else (context.object_format, "sha1", "sha256"))
-    for guess in guesses:
-        inbox = Inbox(private, context.store(guess), guess, context.link)
-        try:
-            return inbox, find(inbox, context, hash, base, what)
-        except RemoteError as e:
-            if not e.message.startswith(OTHER_FORMAT) or guess == "sha256":
-                raise
-    raise AssertionError("the last guess returns or raises")
-
-
-def _target(context: Context, hash: str, what: str) -> str:
-    """The id to look for; for commits, any name this repository knows is as good."""
-    try:
-        return hash_argument(hash)
-    except UsageError:
-        if (
-            what == "commits"
-            and context.repository
-            and (found := context.repository.commit(hash.strip()))
-        ):
-            return found
-        raise
-
-
-def _base_id(context: Context, base: str) -> str:
-    text = base.strip()
-    if is_oid(text):
-        return text
-    if text.startswith("-"):
-        raise UsageError(f"'{text}' begins with a dash and cannot name a commit")
-    found = context.repository.commit(text) if context.repository else None
-    if found is None:
-        raise NoSuchBase(
-            f"there is no commit '{text}' here", "Give the full id that `git ghost push` printed."
-        )
-    return found
-
-
-def _nearest(context: Context, candidates: Sequence[Fetched]) -> Fetched:
-    """Of several ghosts with the same tree, the one whose base is HEAD, or is easiest to have.
-
-    That is: it is here, or the source remote had it when the ghost was made.
-    """
-    if len(candidates) == 1:
-        return candidates[0]
-
-    def needed(c: Fetched) -> str:
-        return c.ghost.base if isinstance(c.ghost, DiffGhost) else c.ghost.to
-
-    head, missing = None, {needed(c) for c in candidates}
-    if context.repository is not None:
-        head = context.repository.commit("HEAD")
-        missing = set(rebuild.missing_commits(context.repository, sorted(missing)))
-
-    def cost(c: Fetched) -> tuple[bool, bool, bool]:
-        return needed(c) != head, needed(c) in missing, c.trailers.remote_base != c.ghost.base
-
-    return min(candidates, key=cost)
-
-
 def rebuild_ghost(
     context: Context,
     private: Quarantine,
     inbox: Inbox,
-    wanted: Fetched,
+    candidates: Sequence[Fetched],
     source: Source,
     commits_from: str | None = None,
     *,
     resumed: bool = False,
     keep: tuple[int, ...] = (),
 ) -> Rebuilt:
-    """Put ``wanted`` together in the quarantine, fetching what is missing, and check it.
+    """Put the first of ``candidates`` that can be had together in the quarantine, and check it.
 
     ``resumed``: a fetch may have been killed here; ``keep``: descriptors for one that is begun now.
-    Raises NoSuchBase, VerificationFailed, RemoteError.
+    Raises NoSuchBase (of the first), VerificationFailed, RemoteError.
     """
-    is_diff = isinstance(wanted.ghost, DiffGhost)
-    needed = wanted.ghost.base if is_diff else wanted.ghost.to
-    start = _base_id(context, commits_from) if commits_from is not None else ""
-    base, notices = _ensure_base(
-        context, private, inbox, wanted, Oid(needed), source, start, resumed=resumed, keep=keep
+    start = commit_named(context, commits_from) if commits_from is not None else ""
+    supply = Supply(context, private, inbox, source, resumed, keep)
+    rebuilt = first_that_works(
+        partial(_put_together, private, supply, wanted, start) for wanted in candidates
     )
-    remote_base = start or wanted.trailers.remote_base or (wanted.ghost.base if not is_diff else "")
-    if not is_diff:
-        tree = rebuild.rebuild_tree(private, base, lambda: None)
-        return Rebuilt(wanted.ghost.to, tree, base, remote_base, base == needed, notices)
-    tree = _apply_diff(private, wanted, base)
-    verified = not wanted.trailers.from_v01 or tree == wanted.ghost.to
-    return Rebuilt(wanted.ghost.to, tree, base, remote_base, verified, notices)
+    assert rebuilt is not None
+    return rebuilt
+
+
+def _put_together(private: Quarantine, supply: Supply, wanted: Fetched, start: str) -> Rebuilt:
+    found = supply.obtain(wanted, start)
+    remote_base = start or found.start or wanted.trailers.remote_base
+    if isinstance(wanted.ghost, CommitsGhost):
+        tree = rebuild.rebuild_tree(private, found.base, lambda: None)
+        verified, remote_base = found.base == wanted.ghost.to, remote_base or wanted.ghost.base
+    else:
+        tree = _apply_diff(private, wanted, found.base)
+        verified = not wanted.trailers.from_v01 or tree == wanted.ghost.to
+    return Rebuilt(wanted.ghost.to, tree, found.base, remote_base, verified, found.notices)
 
 
 def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
@@ -293,114 +199,6 @@ def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
             "It was tampered with or is damaged. Delete it (`git ghost delete`), then push again.",
         )
     return tree
-
-
-def _ensure_base(
-    context: Context,
-    private: Quarantine,
-    inbox: Inbox,
-    wanted: Fetched,
-    needed: Oid,
-    source: Source,
-    start: str,
-    *,
-    resumed: bool,
-    keep: tuple[int, ...],
-) -> tuple[Oid, tuple[Notice, ...]]:
-    """See to it that ``needed`` can be built on: already here, out of a commits ghost, or fetched.
-
-    Returns it, or for a commits ghost of v0.1, which keeps no ids, the commit that stands for it.
-    """
-    repository = context.here
-    place = Place(repository.cwd, repository.env(), context.link, keep)
-    if not _is_missing(repository, needed, resumed=resumed):
-        return needed, ()
-    commits = _commits_ghost(inbox, wanted, needed, start)
-    if commits is None:
-        fetch_commits(place, source, [needed], needed)
-        return needed, ()
-    first = Oid(commits.ghost.base)
-    running = None
-    if _is_missing(repository, first, resumed=resumed):
-        running = _start_fetch(place, source, [first], first)
-    with running or contextlib.nullcontext():
-        fetched = _fetched(inbox, commits)
-        if running is not None:
-            rebuild.finish_fetch_commits(place, running, source.name, [first])
-    if fetched is None:  # the commits may have reached the source meanwhile
-        fetch_commits(place, source, [needed], needed)
-        return needed, ()
-    if not fetched.has(BUNDLE_FILE):
-        made = v01_commits.apply(private, first, fetched.file(COMMITS_FILE), needed)
-        notice = Notice(f"the commits come from v0.1, which keeps no ids: {needed} is {made} here")
-        return made, () if made == needed else (notice,)
-    for _ in range(2):
-        with fetched.start_file(BUNDLE_FILE) as bundle:
-            missing = rebuild.unbundle(private, bundle.stdout, first, needed)
-        if not missing:
-            return needed, ()
-        fetch_commits(place, source, missing, needed)
-    raise rebuild.no_base(needed, source.name)
-
-
-class _Named(NamedTuple):
-    ghost: CommitsGhost
-
-
-def _commits_ghost(
-    inbox: Inbox, wanted: Fetched, needed: Oid, start: str
-) -> Fetched | _Named | None:
-    """The commits ghost that leads to ``needed``: in hand, by its name, or found; else None."""
-    prefix = inbox.store.prefix
-    if isinstance(wanted.ghost, CommitsGhost):
-        return wanted
-    remote_base = start or wanted.trailers.remote_base
-    if is_oid(remote_base):
-        return _Named(CommitsGhost(remote_base, needed, prefix)) if remote_base != needed else None
-    ref = f"refs/heads/{prefix}/*-{needed}"
-    found = inbox.finish(inbox.start([f"{ref}:{inbox_ref(ref)}"]))
-    return next(
-        (f for f in found if isinstance(f.ghost, CommitsGhost) and f.ghost.to == needed), None
-    )
-
-
-def _fetched(inbox: Inbox, commits: Fetched | _Named) -> Fetched | None:
-    if isinstance(commits, Fetched):
-        return commits
-    try:
-        found = inbox.fetch([commits.ghost])
-    except NoSuchGhost:
-        return None
-    return next((f for f in found if f.ghost == commits.ghost), None)
-
-
-def _is_missing(repository: Repository, commit: Oid, *, resumed: bool) -> bool:
-    """Whether a commit has to be fetched.
-
-    A shallow fetch that is killed may leave a commit without its parents and without the note that
-    they are cut off; only where one may have been is that looked for.
-    """
-    if rebuild.missing_commits(repository, [commit]):
-        return True
-    if not resumed:
-        return False
-    try:
-        repository.git("rev-list", "--max-count=2", commit)
-    except GitFailed:
-        return True
-    return False
-
-
-def _start_fetch(place: Place, source: Source, commits: Sequence[str], needed: str) -> Running:
-    if not source.name:
-        raise rebuild.no_base(needed, "")
-    return rebuild.start_fetch_commits(place, source.name, commits, source.depth)
-
-
-def fetch_commits(place: Place, source: Source, commits: Sequence[str], needed: str) -> None:
-    """Fetch ``commits`` from the source; NoSuchBase (naming ``needed``) when it has them not."""
-    with _start_fetch(place, source, commits, needed) as running:
-        rebuild.finish_fetch_commits(place, running, source.name, commits)
 
 
 def _settle(

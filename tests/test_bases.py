@@ -1,0 +1,175 @@
+"""Where the commits below a ghost come from: what push prints can be cloned, whatever happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.lab import Lab
+from tests.support.v01 import V01
+
+
+def arrives(lab: Lab, pod: Path) -> bool:
+    """Whether a pod has the very files of the laptop, on the very commit."""
+    same = lab.disk_state(pod) == lab.disk_state()
+    return same and lab.head(at=pod) == lab.head()
+
+
+def clone(lab: Lab, hash: str, name: str = "pod") -> Path:
+    """Clone a ghost as a pod does that is given its hash and the ghost repository, and no more."""
+    pod = lab.sandbox.root / name
+    lab.sandbox.ghost("clone", hash, pod, env={"GIT_GHOST_REPO": lab.ghost_url}).ok()
+    return pod
+
+
+def printed(lab: Lab, *args: str) -> str:
+    """Push, and return the hash that is printed last."""
+    return lab.ghost("push", *args).ok().split()[-1]
+
+
+# --- ranges without commits ----------------------------------------------------------------------
+
+
+def commit_that_sorts(lab: Lab, base: str, *, first: bool) -> str:
+    """Commit, and amend until the commit's id comes before, or after, that of its base."""
+    lab.write("foo", b"b\n")
+    head, tries = lab.commit("Local"), 0
+    while (head < base) is not first:
+        tries += 1
+        lab.sandbox.git("commit", "--quiet", "--amend", "-m", f"Local {tries}", cwd=lab.laptop)
+        head = lab.head()
+    return head
+
+
+@pytest.mark.parametrize("tool", ["here", "v01"])
+@pytest.mark.parametrize("first", [True, False], ids=["empty-first", "empty-last"])
+def test_a_range_without_commits_is_not_taken_for_the_one_that_has_them(
+    lab: Lab, tool: str, first: bool
+) -> None:
+    base = lab.head()
+    head = commit_that_sorts(lab, base, first=first)
+    lab.write("README", b"changed\n")
+    run = lab.ghost
+    if tool == "v01":
+        v01 = V01({**lab.sandbox.env, "GIT_GHOST_REPO": lab.ghost_url})
+        run = lambda *args: v01.run(*args, cwd=lab.laptop)  # noqa: E731
+    run("push", "commits", base).ok()
+    tree = run("push", "all", "HEAD", "HEAD").ok().split()[-1]
+    assert len(lab.ghost_refs()) == 3
+    shown = lab.ghost("show", "commits", head)
+    assert shown.out == lab.ghost("show", "commits", base, head).out != b""
+    for n, (words, at) in enumerate({
+        ("commits", head): head, (head,): head, ("all", head, tree): "", (tree,): "",
+    }.items()):  # fmt: skip
+        pod = lab.fresh_clone(f"pod-{n}")
+        lab.ghost("pull", *words, at=pod).ok()
+        assert lab.head(at=pod) == head
+        assert at or lab.disk_state(pod) == lab.disk_state()
+    for hash in (head, tree):
+        pod = lab.sandbox.root / f"cloned-{hash}"
+        lab.ghost("clone", "--source", lab.source_url, hash, pod, at=lab.sandbox.root).ok()
+        assert lab.head(at=pod) == head
+
+
+def test_of_several_ranges_to_a_commit_the_one_from_head_is_taken(lab: Lab) -> None:
+    start = lab.head("HEAD~1")
+    lab.write("foo", b"b\n")
+    head = lab.commit("Local")
+    for base in (start, lab.head("HEAD~1")):
+        lab.ghost("push", "commits", base).ok()
+    for base in (start, lab.head("HEAD~1")):
+        pod = lab.fresh_clone(f"pod-{base}")
+        lab.sandbox.git("reset", "--quiet", "--hard", base, cwd=pod)
+        shown = lab.ghost("show", "commits", head, at=pod)
+        assert shown.out == lab.ghost("show", "commits", base, head).out
+        lab.ghost("pull", "commits", head, at=pod).ok()
+        assert lab.sandbox.text("symbolic-ref", "--short", "HEAD", cwd=pod) == "main"
+        assert lab.head(at=pod) == head
+
+
+def test_of_two_ranges_the_one_whose_start_the_source_has_is_taken(lab: Lab) -> None:
+    base = lab.head()
+    lab.commit("Local")
+    lab.write("foo", b"b\n")
+    head = lab.commit("On top of it")
+    for start in (lab.head("HEAD~1"), base):
+        lab.ghost("push", "commits", start).ok()
+    assert lab.head(at=clone(lab, head)) == head
+
+
+# --- bases that left the server ------------------------------------------------------------------
+
+
+def forget(lab: Lab, *refs: str) -> None:
+    """Delete branches of the source, and the objects that only they had; the laptop hears of it."""
+    for ref in refs:
+        lab.sandbox.git("push", "--quiet", "origin", f":{ref}", cwd=lab.laptop)
+    collect(lab)
+
+
+def collect(lab: Lab) -> None:
+    """Let the source lose what no branch has any more."""
+    lab.sandbox.git("gc", "--quiet", "--prune=now", cwd=lab.source)
+    lab.sandbox.git("fetch", "--quiet", "--prune", "origin", cwd=lab.laptop)
+
+
+@pytest.fixture
+def feat(lab: Lab) -> str:
+    """Return the hash of a ghost whose base only the branch feat of the source has."""
+    lab.sandbox.git("switch", "--quiet", "--create", "feat", cwd=lab.laptop)
+    lab.write("foo", b"feat\n")
+    lab.commit("On feat")
+    lab.push()
+    lab.write("README", b"changed\n")
+    return printed(lab)
+
+
+@pytest.mark.parametrize("tips_only", [False, True], ids=["any-commit", "tips-only"])
+@pytest.mark.parametrize("words", [(), ("all", "origin/main")], ids=["push", "push-all"])
+def test_a_base_that_left_the_source_comes_with_the_ghost_that_is_pushed_again(
+    lab: Lab, feat: str, words: tuple[str, ...], tips_only: bool
+) -> None:
+    if tips_only:
+        lab.sandbox.config("protocol.version", "0")
+    forget(lab, "feat")
+    assert printed(lab, *words) == feat
+    assert arrives(lab, clone(lab, feat))
+    pod = lab.fresh_clone("old")
+    lab.ghost("pull", feat, at=pod).ok()
+    assert arrives(lab, pod)
+
+
+def test_a_base_that_was_replaced_on_the_source_and_went_back_can_be_cloned(
+    lab: Lab, feat: str
+) -> None:
+    base = lab.head()
+    lab.sandbox.git("commit", "--quiet", "--amend", "-m", "Amended", cwd=lab.laptop)
+    lab.sandbox.git("push", "--quiet", "--force", "origin", "feat", cwd=lab.laptop)
+    collect(lab)
+    assert printed(lab) == feat  # on the amended commit
+    assert arrives(lab, clone(lab, feat, "amended"))
+    lab.sandbox.git("reset", "--quiet", "--soft", base, cwd=lab.laptop)
+    lab.sandbox.git("push", "--quiet", "--force", "origin", "HEAD~:feat", cwd=lab.laptop)
+    collect(lab)
+    assert printed(lab) == feat  # on the first one, whose ghost is there already
+    pod = clone(lab, feat, "back")
+    assert lab.disk_state(pod) == lab.disk_state()
+
+
+@pytest.mark.usefixtures("feat")
+def test_the_start_of_the_commits_may_leave_the_source_too(lab: Lab) -> None:
+    lab.commit("Local")
+    lab.write("README", b"again\n")
+    hash = printed(lab)
+    forget(lab, "feat")
+    assert printed(lab) == hash
+    assert arrives(lab, clone(lab, hash))
+
+
+def test_the_source_may_hold_the_ghosts_itself(lab: Lab, feat: str) -> None:
+    lab.ghost_url = lab.source_url
+    assert printed(lab) == feat
+    forget(lab, "feat")
+    assert printed(lab) == feat
+    assert arrives(lab, clone(lab, feat))
