@@ -48,15 +48,22 @@ RUN set -eu; \
     python3 -m venv /opt/pip; \
     python3 -m venv --without-pip /opt/git-ghost
 WORKDIR /src
+COPY requirements/build.txt requirements/run.txt requirements/
+# pygments and markdown-it-py (9 MB) come with rich, for what git ghost never shows.
+RUN set -eu; \
+    pip() { /opt/pip/bin/python -m pip --no-cache-dir --disable-pip-version-check "$@"; }; \
+    pip install --quiet --no-compile --require-hashes -r requirements/build.txt; \
+    pip --python /opt/git-ghost/bin/python install --quiet --no-compile --require-hashes \
+        -r requirements/run.txt; \
+    pip --python /opt/git-ghost/bin/python uninstall --quiet --yes markdown-it-py mdurl pygments
 COPY pyproject.toml README.md LICENSE ./
 COPY scripts/hatch_build.py scripts/
 COPY git_ghost git_ghost
-# pygments and markdown-it-py (9 MB) come with rich, for what git ghost never shows.
 # The byte code is never checked against its source: nothing in an image changes.
 RUN set -eu; \
-    pip() { /opt/pip/bin/python -m pip --python /opt/git-ghost/bin/python --no-cache-dir "$@"; }; \
-    pip install --quiet --no-compile .; \
-    pip uninstall --quiet --yes markdown-it-py mdurl pygments; \
+    pip() { /opt/pip/bin/python -m pip --no-cache-dir --disable-pip-version-check "$@"; }; \
+    pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /tmp/wheel .; \
+    pip --python /opt/git-ghost/bin/python install --quiet --no-compile --no-deps /tmp/wheel/*; \
     cd /opt/git-ghost; \
     find lib -type d -name tests -prune -exec rm -rf {} +; \
     rm -rf bin/[aA]ctivate* bin/dul* include share; \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -39,6 +40,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if _SLOW.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the tests went without, and how to get it."""
+    script = Path(__file__).parent.parent / "scripts/test-system.sh"
+    words = ("sh", str(script), "--missing")
+    missing = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    if missing:
+        terminalreporter.section("not there, and not tried for want of it")
+        terminalreporter.write(missing)
+        terminalreporter.write_line("How to get it: make test-system (as root on Debian it does)")
 
 
 @pytest.fixture

@@ -218,7 +218,7 @@ def _fingerprint() -> str:
     """Return what changes whenever the image would."""
     files = [SOURCE / name for name in "Dockerfile LICENSE README.md pyproject.toml".split()]
     files += sorted(SOURCE.glob("git_ghost/**/*.py"))
-    files += sorted(SOURCE.glob("scripts/*"))
+    files += sorted(SOURCE.glob("scripts/*")) + sorted(SOURCE.glob("requirements/*"))
     digest = hashlib.sha256()
     for file in files:
         if file.is_file():
