@@ -62,6 +62,9 @@ class Kind:
     command: Path = ()
     """What replaces the command of a container in the object it refers to."""
 
+    initializers: tuple[str, ...] = ()
+    """Containers that fetch data for the others, and run no code of the user's."""
+
     later: bool = False
     """Whether its pods start later: by the clock, or when another object refers to it."""
     changing: bool = False
@@ -197,10 +200,14 @@ def _kubeflow(name: str, key: str, version: str = "v1") -> Kind:
     )  # fmt: skip
 
 
+_INITIALIZERS = ("dataset-initializer", "model-initializer")
+"""What Kubeflow Trainer calls their containers (its pkg/constants)."""
+
+
 def _runtime(name: str, *, namespaced: bool = True) -> Kind:
     return Kind(
         "trainer.kubeflow.org", name, "v1alpha1", namespaced=namespaced, later=True,
-        templates=(("spec", "template", *_JOB_SET),),
+        templates=(("spec", "template", *_JOB_SET),), initializers=_INITIALIZERS,
         unqueued="The TrainJob that refers to it waits in a queue: give both together.",
     )  # fmt: skip
 

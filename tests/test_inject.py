@@ -448,10 +448,19 @@ def test_templates_elsewhere_that_get_no_pull_are_named(box: Sandbox) -> None:
     ) in done.err
 
 
-def test_nothing_to_add_to_is_said(box: Sandbox) -> None:
-    done = run(box, HASH, text=CONFIG_MAP)
-    assert yaml.safe_load(done.ok()) == yaml.safe_load(CONFIG_MAP)
-    assert "warning: nothing was added: there is no pod template" in done.err
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (CONFIG_MAP, "there is no pod template that runs your code in what was given"),
+        (WIDGET, "git ghost does not know the kind of widget/w"),
+    ],
+)
+def test_where_nothing_can_be_added_nothing_is_printed_that_somebody_may_create(
+    box: Sandbox, text: str, why: str
+) -> None:
+    done = run(box, HASH, text=text)
+    assert f"error: nothing was added: {why}\n" in done.fails(1)
+    assert done.out == b""
 
 
 @pytest.mark.parametrize("requests", ["", ", requests: {cpu: 4, memory: 8Gi}"])

@@ -97,7 +97,7 @@ def test_kubernetes_schemas_accept_every_pod_template(name: str, version: str) -
             kubernetes_validate.validate(document.data, version, strict=True)
         for template in manifest.pod_templates(document):
             pod = {"apiVersion": "v1", "kind": "Pod", "spec": template.spec}
-            pod["metadata"] = template.owner["metadata"]
+            pod["metadata"] = template.owner.get("metadata", {})
             kubernetes_validate.validate(pod, version, strict=True)
 
 

@@ -319,3 +319,20 @@ def test_a_command_for_a_group_of_pods_is_asked_for_by_container(scene: Scene) -
     replicas = json.loads(made.ok())["spec"]["pytorchReplicaSpecs"].values()
     containers = [one["template"]["spec"]["containers"][0] for one in replicas]
     assert [one["command"] for one in containers] == [["echo", "hi"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["-f", "absent.yaml"], "absent.yaml"),
+        (["--image", "busybox", "--init-image", "", "--", "true"], "no image for the pull step"),
+        (["--image", "busybox", "--git-secret", "s", "--ghost-repo", "/x", "--", "true"], "/x"),
+    ],
+    ids=["file", "image", "ghost repository"],
+)
+def test_what_is_local_is_looked_at_before_a_cluster_is_asked_for(
+    scene: Scene, arguments: list[str], said: str
+) -> None:
+    ran = scene.run(*arguments, "--kubeconfig", "no-such-file")
+    assert said in ran.err
+    assert "kubeconfig" not in ran.err

@@ -70,14 +70,13 @@ def inject(
     target = given(context, hash, base) if hash is not None else of_working_tree(context)
     step = step_for(context.settings, target)
     objects = tuple(manifest.inject(document, step) for document in documents)
-    outcomes = tuple(_outcomes(documents))
+    outcomes = tuple(_outcomes(documents, step))
     notices = [
         *_unknown(outcomes, strict=strict),
-        *without_pull(documents),
+        *left_undone(documents, step),
         *left_out(context, target.source),
     ]
-    if not any(outcome.templates for outcome in outcomes):
-        notices.append(Notice("nothing was added: there is no pod template in what was given"))
+    _check_added(outcomes)
     return Injected(objects, outcomes, tuple(notices), target.hash)
 
 
@@ -92,10 +91,10 @@ def uninject(files: Sequence[str], *, stdin: bytes = b"") -> Injected:
     return Injected(objects, tuple(outcomes), ())
 
 
-def _outcomes(documents: Sequence[Document]) -> Iterator[Outcome]:
+def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
     for document in documents:
         for each in manifest.items(document):
-            found, there = len(manifest.pod_templates(each)), manifest.pods_from(each)
+            found, there = len(manifest.receivers(each, step)), manifest.pods_from(each)
             known = manifest.is_known(each.data)
             yield Outcome(each.where, each.name, found, known, there.shown if there else "")
 
@@ -109,14 +108,33 @@ def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
             yield Notice(f"{text}; it is passed on unchanged")
 
 
-def without_pull(documents: Sequence[Document]) -> Iterator[Notice]:
-    """Notices of pods that a document starts and that get no pull by adding it to the document."""
+def _check_added(outcomes: Sequence[Outcome]) -> None:
+    """Refuse to print manifests none of which gets the code: somebody may create them."""
+    if any(outcome.templates for outcome in outcomes):
+        return
+    unknown = ", ".join(outcome.name for outcome in outcomes if not outcome.known)
+    why = (
+        f"git ghost does not know the kind of {unknown}"
+        if unknown
+        else "there is no pod template that runs your code in what was given"
+    )
+    raise ManifestError(f"nothing was added: {why}", "The known kinds: git ghost inject -h.")
+
+
+def left_undone(documents: Sequence[Document], step: Step) -> Iterator[Notice]:
+    """Notices of pods that get no pull by adding it to a document, and of what they then lack."""
     for document in documents:
         for each in manifest.items(document):
             if names := ", ".join(manifest.templates_elsewhere(each)):
                 yield Notice(
                     f"{each.where}: {each.name} refers to templates elsewhere, which get no pull"
                     f" from this file: {names}"
+                )
+            if names := ", ".join(dict.fromkeys(manifest.untrusting(each, step))):
+                yield Notice(
+                    f"{each.where}: {each.name}: GIT_CONFIG_COUNT of container {names} is not a"
+                    " plain number, so that safe.directory was not added: git may refuse"
+                    f" {step.mount}"
                 )
 
 

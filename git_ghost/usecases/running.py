@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.model import RUN_LABEL, Notice, null
+from git_ghost.process import Background
 from git_ghost.usecases import shaping, sources
 from git_ghost.usecases.context import Context, Options, open_context
-from git_ghost.usecases.injecting import Target, left_out, step_for, without_pull
+from git_ghost.usecases.injecting import Target, left_out, left_undone, step_for
 from git_ghost.usecases.pushing import Content, Pushed, push_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
@@ -128,23 +129,18 @@ def run(
     and network. A job that fails is no error: see :attr:`Ran.code`.
     """
     so_far = progress or Progress()
-    offline = manner.dry_run == "client"
     _check(job, manner)
-    connecting = None
-    if not offline:
-        require_kubernetes()  # before the push, not after it
-        kubeconfig.check(access)
-        connecting = ahead(access)
     context = open_context(options)
     documents = shaping.flatten(_documents(job))
     step = _step(context, so_far.run, None)
     checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
+    connecting = None if manner.dry_run == "client" else _connecting(access)
     pushed = push_in(context, content, dry_run=manner.dry_run != "none")
     listen(pushed)
     objects = _inject(documents, _step(context, so_far.run, pushed))
-    notices = (*without_pull(documents), *left_out(context, pushed.source))
+    notices = (*left_undone(documents, step), *left_out(context, pushed.source))
     for notice in notices:
         listen(notice)
     if connecting is None:
@@ -156,6 +152,13 @@ def run(
     finally:
         client.close()
     return _with(ran, notices=(*notices, *ran.notices))
+
+
+def _connecting(access: Access) -> Background[Client]:
+    """Begin to connect; refuses before the push what could not be reached after it."""
+    require_kubernetes()
+    kubeconfig.check(access)
+    return ahead(access)
 
 
 def _with(ran: Ran, **changes: Any) -> Ran:
@@ -213,7 +216,7 @@ def _step(context: Context, run: str, pushed: Pushed | None) -> Step:
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:
     """The objects with the pull step, and whether each has pods."""
     found = [(manifest.inject(each, step), manifest.has_pods(each)) for each in documents]
-    if not any(has_pods for _, has_pods in found):
+    if not any(manifest.receivers(each, step) for each in documents):
         where = documents[0].where if documents else "the manifests"
         raise UsageError(
             f"{where}: there is nothing that runs: no pod template in what was given",

@@ -1,6 +1,13 @@
 """Kubernetes manifests: read them, add the pull step, take it back, write them. Pure."""
 
-from git_ghost.workloads.manifest.injection import Code, code_of, inject, remove
+from git_ghost.workloads.manifest.injection import (
+    Code,
+    code_of,
+    inject,
+    receivers,
+    remove,
+    untrusting,
+)
 from git_ghost.workloads.manifest.reading import (
     Document,
     ManifestError,
@@ -26,5 +33,6 @@ __all__ = [
     "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
     "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
-    "parse", "pod_templates", "pods_from", "read", "remove", "templates_elsewhere",
+    "parse", "pod_templates", "pods_from", "read", "receivers", "remove", "templates_elsewhere",
+    "untrusting",
 ]  # fmt: skip

@@ -46,9 +46,8 @@ def _inject_one(document: Document, step: Step) -> None:
     every = pod_templates(document)
     if not every:
         return
-    templates = _chosen(document, every, step)
+    templates = _receivers(document, every, step)
     _check_shape(document, templates)
-    _check_containers(document, templates, step)
     for value in (step.hash, step.base):
         if steps.is_expression(value) and not _is_workflow(document):
             raise UsageError(
@@ -66,12 +65,63 @@ def _inject_one(document: Document, step: Step) -> None:
         else:
             continue
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
-    if all(template.owner is not document.data for template in templates):
+    if templates and all(template.owner is not document.data for template in templates):
         edits = Edits(document.data)
         # Argo puts values in place of expressions in a workflow's templates, not in its metadata.
         facts = {key: fact for key, fact in step.facts.items() if not steps.is_expression(fact)}
         _annotate(edits, step, facts)
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+
+
+def receivers(document: Document, step: Step) -> list[PodTemplate]:
+    """The pod templates of one object that get the pull: a container in them gets the code.
+
+    Raises ManifestError for a container or a template that is not there.
+    """
+    return _receivers(document, pod_templates(document), step)
+
+
+def _receivers(document: Document, every: list[PodTemplate], step: Step) -> list[PodTemplate]:
+    templates = _chosen(document, every, step)
+    if templates:
+        _check_containers(document, templates, step)
+    return [
+        template
+        for template in templates
+        if any(_gets_code(document, template, each, step) for each in _candidates(template))
+    ]
+
+
+def _gets_code(document: Document, template: PodTemplate, container: Object, step: Step) -> bool:
+    """Whether ``-c`` names the container, or else whether it runs the user's code."""
+    name = container_name(container)
+    if step.containers:
+        return name in step.containers
+    row = kinds.of(document.data)
+    return container in template.containers and not (row and name in row.initializers)
+
+
+def untrusting(document: Document, step: Step) -> list[str]:
+    """The containers of one object that get the code, but not git's trust in it.
+
+    They take ``GIT_CONFIG_COUNT`` from elsewhere, so that nothing can be added to what it counts.
+    """
+    return [
+        container_name(container)
+        for template in receivers(document, step)
+        for container in _candidates(template)
+        if _gets_code(document, template, container, step) and _config_count(container) is None
+    ]
+
+
+def _config_count(container: Object) -> int | None:
+    """How many git settings the container's environment has; None where that is not known."""
+    found = [one for one in _mappings(container, "env") if one.get("name") == "GIT_CONFIG_COUNT"]
+    if not found:
+        return 0
+    value = found[0].get("value")
+    plain = isinstance(value, str) and value.isascii() and value.isdigit()
+    return int(str(value)) if plain and len(found) == 1 else None
 
 
 def _is_workflow(document: Document) -> bool:
@@ -80,7 +130,7 @@ def _is_workflow(document: Document) -> bool:
 
 
 def _chosen(document: Document, templates: list[PodTemplate], step: Step) -> list[PodTemplate]:
-    if not step.template or not _is_workflow(document):
+    if not (step.template and templates and _is_workflow(document)):
         return templates
     chosen = [template for template in templates if template.name == step.template]
     if not chosen:
@@ -133,11 +183,10 @@ def _annotate(edits: Edits, step: Step, facts: Mapping[str, str]) -> None:
 def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) -> None:
     """Add the init container, its volumes, and the mounts, to one pod template."""
     spec: Path = () if template.spec is template.owner else ("spec",)
+    _refuse_windows(document, template)
     _refuse_clashes(document, template)
     for path, container in list(_paths(template, spec)):
-        name = container_name(container)
-        chosen = name in step.containers if step.containers else container in template.containers
-        if chosen:
+        if _gets_code(document, template, container, step):
             _check_mount(document, template, container, step)
             _add_to_container(edits, path, container, step)
     pull = steps.init_container(step, guaranteed=_is_guaranteed(template.containers))
@@ -169,10 +218,26 @@ def _add_to_container(edits: Edits, path: Path, container: Object, step: Step) -
     if not container.get("workingDir"):
         edits.put((*path, "workingDir"), step.mount)
     added = [{"name": key, "value": value} for key, value in step.variables.items()]
-    if not any(item.get("name") == "GIT_CONFIG_COUNT" for item in _mappings(container, "env")):
-        added += steps.trust(step)
+    if (count := _config_count(container)) is not None:
+        added += steps.trust(step, count)
     for number, variable in enumerate(added):  # first: $(GIT_GHOST_HASH) works in what follows
         edits.insert((*path, "env"), number, variable)
+
+
+def _refuse_windows(document: Document, template: PodTemplate) -> None:
+    _, around = pod_defaults(document)
+    for spec in (template.spec, around):
+        system, nodes = spec.get("os"), spec.get("nodeSelector")
+        names = (
+            system.get("name") if isinstance(system, dict) else None,
+            nodes.get("kubernetes.io/os") if isinstance(nodes, dict) else None,
+        )
+        if "windows" in names:
+            raise ManifestError(
+                f"{document.where}: {document.name} has pods on Windows"
+                f" ({template.path or 'spec'}), where the pull cannot run: its image is for Linux",
+                "Leave them out: by -c NAME, for the containers that get the code.",
+            )
 
 
 def _refuse_clashes(document: Document, template: PodTemplate) -> None:

@@ -234,11 +234,14 @@ def mount(step: Step) -> Object:
     return {"name": NAME, "mountPath": step.mount, "subPath": _SOURCE}
 
 
-def trust(step: Step) -> list[Object]:
-    """Environment that lets any user's git work in the mounted source, which is not theirs."""
+def trust(step: Step, settings: int = 0) -> list[Object]:
+    """Environment that lets any user's git work in the mounted source, which is not theirs.
+
+    There are ``settings`` settings of git in the environment already.
+    """
     pairs = {
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": step.mount,
+        "GIT_CONFIG_COUNT": str(settings + 1),
+        f"GIT_CONFIG_KEY_{settings}": "safe.directory",
+        f"GIT_CONFIG_VALUE_{settings}": step.mount,
     }
     return [{"name": key, "value": value} for key, value in pairs.items()]
