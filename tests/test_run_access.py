@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 
@@ -113,5 +114,15 @@ def test_without_the_kubernetes_client_it_says_what_to_install(lab: Lab, words: 
     argv = (sys.executable, "-c", WITHOUT_KUBERNETES, *words)
     said = lab.sandbox.run(*argv, cwd=lab.laptop).fails(1)
     assert "this needs the Kubernetes client, which is not installed" in said
-    assert "hint: Install it: pip install 'git-ghost[k8s]'" in said
+    (extra,) = (line for line in metadata.requires("git-ghost") or [] if "'k8s'" in line)
+    wanted = extra.partition(";")[0]
+    assert wanted.startswith("kubernetes>=")
+    assert f"hint: Install it: {sys.executable} -m pip install '{wanted}'" in said.splitlines()
     assert not lab.sandbox.text("for-each-ref", cwd=lab.ghost_repo)  # and nothing was pushed
+
+
+def test_where_there_is_no_pip_it_says_how_uv_installs_the_client(lab: Lab) -> None:
+    script = WITHOUT_KUBERNETES.replace("sys.argv[0]", 'sys.modules["pip"] = None\nsys.argv[0]')
+    argv = (sys.executable, "-c", script, "code", "job/x")
+    said = lab.sandbox.run(*argv, cwd=lab.laptop).fails(1)
+    assert f"hint: Install it: uv pip install --python {sys.executable} 'kubernetes>=" in said

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import shlex
+import sys
 from typing import Any
 
 from git_ghost.errors import GhostError
@@ -20,8 +23,28 @@ def require_kubernetes() -> None:
     if importlib.util.find_spec("kubernetes") is None:
         raise GhostError(
             "this needs the Kubernetes client, which is not installed",
-            "Install it: pip install 'git-ghost[k8s]'",
+            f"Install it: {_how_to_install()}",
         )
+
+
+def _how_to_install() -> str:
+    """The command for the Python that runs this; the extra's own name would have to be published.
+
+    What to install comes from the extra ``k8s`` of the installed git ghost. A tool's environment
+    made by uv has no pip in it.
+    """
+    from importlib import metadata
+
+    try:
+        lines = metadata.requires("git-ghost") or []
+    except metadata.PackageNotFoundError:  # run from a source tree
+        lines = []
+    wanted = [line.split(";")[0].strip() for line in lines if re.search(r"extra == .k8s", line)]
+    if importlib.util.find_spec("pip") is None:
+        words = ["uv", "pip", "install", "--python", sys.executable]
+    else:
+        words = [sys.executable, "-m", "pip", "install"]
+    return shlex.join([*words, *(wanted or ["kubernetes"])])
 
 
 def connect(access: Access) -> Client:
