@@ -22,6 +22,7 @@ from git_ghost.repository import Repository
 from git_ghost.worktree import guards, journal, locks
 from git_ghost.worktree.journal import Journal, Pulled
 from git_ghost.worktree.planning import (
+    GITLINK,
     INDEX,
     Changes,
     Plan,
@@ -98,8 +99,7 @@ def _write(
     _install_index(quarantine, target, put)
     _move_head(repository, todo, keep)
     entries = {path: new for path, (_, new) in put.items()}
-    added = frozenset(path for path, (old, _) in put.items() if not old)
-    journal.complete(repository, Pulled(target.tree, entries, added))
+    journal.complete(repository, Pulled(target.tree, entries, frozenset(_not_in_base(put))))
     return backup, untracked
 
 
@@ -132,12 +132,11 @@ def _write_files(quarantine: Quarantine, todo: Plan, keep: int) -> None:
             "uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr
         ):
             raise LocalChanges(
-                f"files changed while the pull was at work:\n  {e.stderr.strip()}",
+                f"files changed while the pull was at work:\n  {e.said}",
                 "Run the command again.",
             ) from e
-        said = e.stderr.strip() or f"git ended with status {e.status}"
         raise GhostError(
-            f"the working tree could not be written completely: {said}",
+            f"the working tree could not be written completely: {e.said}",
             "Run the command again when the cause is gone; it goes on where this one stopped.",
         ) from e
 
@@ -188,15 +187,28 @@ def _install_index(quarantine: Quarantine, target: Target, put: Changes) -> None
     """
     if not _is_sparse(quarantine.repository):
         quarantine.git("read-tree", "-m", f"{target.base}^{{tree}}")
-        gitlinks = {path: new for path, (_, new) in put.items() if new.startswith("160000 ")}
-        if gitlinks:
-            feed = b"".join(n.encode() + b"\t" + path + b"\0" for path, n in gitlinks.items())
+        gone = f"0 {null(quarantine.repository.object_format)}"
+        links = {
+            path: new if new.startswith(GITLINK) else gone
+            for path, (old, new) in put.items()
+            if GITLINK in (old[:7], new[:7])
+        }
+        if links:
+            feed = b"".join(entry.encode() + b"\t" + path + b"\0" for path, entry in links.items())
             args = ("update-index", "--replace", "-z", "--index-info")
             quarantine.git(*args, stdin=feed)
-        added = [path + b"\0" for path, (old, _) in put.items() if not old and path not in gitlinks]
-        if added:
-            _show_ignored(quarantine, b"".join(added))
+        if added := _not_in_base(put):
+            _show_ignored(quarantine, b"".join(path + b"\0" for path in added))
     journal.install_index(quarantine.repository, quarantine.file(INDEX))
+
+
+def _not_in_base(put: Changes) -> list[bytes]:
+    """The files of the target that the base has not, or where it has a submodule."""
+    return [
+        path
+        for path, (old, new) in put.items()
+        if new and not new.startswith(GITLINK) and (not old or old.startswith(GITLINK))
+    ]
 
 
 def _show_ignored(quarantine: Quarantine, added: bytes) -> None:

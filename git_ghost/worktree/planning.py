@@ -177,12 +177,14 @@ class _Disk:
 
     def kind(self, path: bytes) -> str:
         """``none``, ``file`` (or symbolic link), ``folder``, ``repository`` or ``other``."""
-        known = self._kinds.get(path)
-        if known is None:
-            above = self.kind(path.rpartition(b"/")[0])
-            known = self._look(path) if above in ("folder", "repository") else "none"
-            self._kinds[path] = known
-        return known
+        unknown, step = [], path
+        while step not in self._kinds:
+            unknown.append(step)
+            step = step.rpartition(b"/")[0]
+        for step in reversed(unknown):
+            above = self._kinds[step.rpartition(b"/")[0]]
+            self._kinds[step] = self._look(step) if above in ("folder", "repository") else "none"
+        return self._kinds[path]
 
     def _look(self, path: bytes) -> str:
         full = os.path.join(self._top, path)
@@ -219,6 +221,7 @@ def _obstacles(
     files: dict[bytes, None] = {}
     folders: list[bytes] = []
     stuck: dict[bytes, None] = {}
+    left = _folders_left(changes)
     for path, (old, new) in changes.items():
         if not new or (old and not old.startswith(GITLINK)):
             continue
@@ -229,7 +232,7 @@ def _obstacles(
             stuck[found] = None
         elif kind == "file":
             files[found] = None
-        elif kind == "folder" and not link:
+        elif kind == "folder" and (not link or path in left):
             folders.append(found)
     inside = _files_inside(quarantine, folders) if folders else []
     stuck.update(dict.fromkeys(path for path in inside if path.endswith(b"/")))
@@ -241,6 +244,15 @@ def _obstacles(
         )
     tracked = _tracked(quarantine) if files else set()
     return [path for path in files if path not in tracked], inside
+
+
+def _folders_left(changes: Changes) -> set[bytes]:
+    """The folders that files are to be removed from."""
+    found: set[bytes] = set()
+    for path, (_, new) in changes.items():
+        while not new and (path := path.rpartition(b"/")[0]) and path not in found:
+            found.add(path)
+    return found
 
 
 def _files_inside(quarantine: Quarantine, folders: list[bytes]) -> list[bytes]:
@@ -333,11 +345,12 @@ def _settle_submodules(
 
     Whether there were any.
     """
-    feed = b""
+    feed, left = b"", _folders_left(changes)
     for path, (old, new) in changes.items():
         if not new.startswith(GITLINK) or path in local:
             continue
-        if old.startswith(GITLINK) or (not old and disk.kind(path) in ("folder", "repository")):
+        stands = not old and path not in left and disk.kind(path) in ("folder", "repository")
+        if old.startswith(GITLINK) or stands:
             mode, value = new.split(" ")
             feed += f"{mode} {value} 0\t".encode() + path + b"\0"
     if feed:

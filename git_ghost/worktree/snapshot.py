@@ -166,7 +166,7 @@ def _parse_status(out: bytes) -> Survey:
                 lists["staged"].append(path)
             if xy == b".A" or xy[:1] == b"A":
                 lists["added"].append(path)
-            if sub[:1] == b"S":
+            if sub[:1] == b"S" and b"160000" in (index_mode, disk_mode) and xy[1:] != b"T":
                 if sub[2:] != b"..":
                     lists["dirty_submodules"].append(path)
                 if sub[1:2] == b"C":
@@ -373,7 +373,7 @@ def update_index(
             running.result()
         except GitFailed as e:
             raise GhostError(
-                f"git could not read the working tree: {e.stderr.strip()}", "Nothing was sent."
+                f"git could not read the working tree: {e.said}", "Nothing was sent."
             ) from e
         not_read, words = unread(running.wait()[1])
         guards.refuse(guards.check_unread(not_read))
