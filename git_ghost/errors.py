@@ -87,15 +87,16 @@ class NoRepository(GhostError):
 
 
 class GitFailed(GhostError):
-    """A git command failed; carries its ``argv``, ``status`` and ``stderr``."""
+    """A git command failed; carries its ``argv``, ``status``, ``stderr`` and why (``said``)."""
 
     def __init__(self, argv: Sequence[str], status: int, stderr: str) -> None:
         self.argv = tuple(argv)
         self.status = status
         self.stderr = stderr
         verb = next((a for a in self.argv[1:] if a in VERBS), "git")
-        said = stderr.strip() or f"exit status {status}"
-        super().__init__(f"git {verb} failed: {said}" if verb != "git" else said)
+        silent = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
+        self.said = stderr.strip() or silent
+        super().__init__(f"git {verb} failed: {self.said}" if verb != "git" else self.said)
 
 
 VERBS = frozenset(

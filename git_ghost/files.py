@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 
 
-def private_folder(parent: str, prefix: str = "git-ghost-") -> str:
+def private_folder(parent: str, prefix: str) -> str:
     """A new folder in ``parent`` that only this user can enter."""
     while True:
         path = os.path.join(parent, prefix + os.urandom(6).hex())
@@ -37,32 +37,51 @@ def temporary_folder(place: str) -> Iterator[str]:
     """
     _remove_abandoned(place)
     while True:
-        path = private_folder(place)
-        with open(os.path.join(path, "lock"), "w") as lock:
+        path = private_folder(place, "git-ghost-")
+        try:
+            lock = open(os.path.join(path, "lock"), "w")  # noqa: SIM115 - closed below
+        except FileNotFoundError:
+            continue  # swept away by another before it was locked
+        with lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if not os.path.exists(lock.name):  # swept away by another before it was locked
+            if not os.path.exists(lock.name):  # the same
                 continue
             try:
                 yield path
             finally:
-                remove_folder(path)
+                _discard(path)
             return
+
+
+_GONE = ".gone"
+"""What the name of a folder ends in that is being removed, lock and all."""
+
+
+def _discard(path: str) -> None:
+    """Remove a temporary folder; killed meanwhile, what is left cannot be taken for one in use."""
+    if not path.endswith(_GONE):
+        with contextlib.suppress(OSError):
+            os.rename(path, path + _GONE)
+            path += _GONE
+    remove_folder(path)
 
 
 def _remove_abandoned(place: str) -> None:
     for name in os.listdir(place):
         path = os.path.join(place, name)
-        if not re.fullmatch(r"git-ghost-[0-9a-f]{12}", name):
+        if not re.fullmatch(rf"git-ghost-[0-9a-f]{{12}}({re.escape(_GONE)})?", name):
             continue
         with contextlib.suppress(OSError):
-            folder, lock_file = os.lstat(path), os.lstat(os.path.join(path, "lock"))
-            ours = folder.st_uid == lock_file.st_uid == os.geteuid()
+            found = os.lstat(path)
             # The place may be one where others can put what they like: /tmp.
-            if not (ours and stat.S_ISDIR(folder.st_mode) and stat.S_ISREG(lock_file.st_mode)):
+            if found.st_uid != os.geteuid() or found.st_mode != stat.S_IFDIR | 0o700:
                 continue
-            with open(os.path.join(path, "lock")) as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove_folder(path)
+            # Without a lock it is a new one that waits for it now, or an old one half removed.
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
+            with open(os.open(os.path.join(path, "lock"), flags, 0o600), "rb") as lock:
+                if stat.S_ISREG(os.fstat(lock.fileno()).st_mode):
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    _discard(path)
 
 
 def temporary_place() -> str:
@@ -73,10 +92,20 @@ def temporary_place() -> str:
 
 
 def remove_folder(path: str) -> None:
-    """Remove a folder and all in it, as far as that can be."""
-    import shutil  # when the work is done, or imported in the background meanwhile
-
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a folder and all in it, as far as that can be, however deep it is."""
+    pending, folders = [path], []
+    while pending:
+        folders.append(folder := pending.pop())
+        with contextlib.suppress(OSError), os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    with contextlib.suppress(OSError):
+                        os.unlink(entry.path)
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):
+            os.rmdir(folder)
 
 
 def copy_file(source: str, target: str) -> None:

@@ -71,10 +71,11 @@ class Quarantine(Scratch):
         self.repository = repository
         self.objects = os.path.join(path, "objects")
         os.makedirs(os.path.join(self.objects, "info"))
+        self._alternates = [*_nested_alternates(repository), _quote(repository.objects)]
 
     def env(self, index: str = "index", **extra: str) -> dict[str, str]:
         """The environment for commands that read the user's repository and write only here."""
-        alternates = [_quote(self.repository.objects), extra.pop(_ALTERNATES, "")]
+        alternates = [*self._alternates, extra.pop(_ALTERNATES, "")]
         if not self.repository.foreign:  # a parent git may keep a part of the objects apart
             alternates.append(os.environ.get(_ALTERNATES, ""))
         return self.repository.env(
@@ -189,6 +190,19 @@ def _move(source: str, target: str) -> None:
         part = os.path.join(folder, f"tmp_obj_{os.getpid()}")  # a name that git gc sweeps away
         copy_file(source, part)
         os.rename(part, target)
+
+
+def _nested_alternates(repository: Repository) -> list[str]:
+    """What a repository borrows objects from, so that git need not follow one to the next.
+
+    It does so five deep (``link_alt_odb_entries``), and the quarantine would be one more.
+    """
+    if not os.path.exists(os.path.join(repository.objects, "info", "alternates")):
+        return []
+    lines = os.fsdecode(repository.git("count-objects", "-v")).split("\n")
+    start = "alternate: "
+    found = [line.removeprefix(start) for line in lines if line.startswith(start)]
+    return [path if path.startswith('"') else _quote(path) for path in reversed(found)]
 
 
 def _quote(path: str) -> str:

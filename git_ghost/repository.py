@@ -130,7 +130,7 @@ def global_config() -> GitConfig:
             git("config", "--list", "-z", env=environment(foreign=True), cwd=os.path.sep)
         )
     except GitFailed as e:
-        raise GhostError(f"git cannot read its configuration: {e.stderr.strip()}") from e
+        raise GhostError(f"git cannot read its configuration: {e.said}") from e
 
 
 def needs_work_tree(repository: Repository) -> Repository:

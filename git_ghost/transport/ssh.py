@@ -236,9 +236,9 @@ def _system_configuration() -> list[str]:
 
 def _short_folder() -> str:
     """A private folder whose path leaves room for a socket's name; empty when there is none."""
-    room = _SOCKET_PATH - len("/git-ghost-123456789abc/9") - 40 - len(".1234567890123456")
+    room = _SOCKET_PATH - len("/git-ghost-ssh-123456789abc/9") - 40 - len(".1234567890123456")
     candidates = (os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("TMPDIR", ""), "/tmp")  # noqa: S108 - the folder made there is private
     for folder in candidates:
         if folder and len(os.fsencode(folder)) <= room and os.access(folder, os.W_OK | os.X_OK):
-            return private_folder(folder)
+            return private_folder(folder, "git-ghost-ssh-")
     return ""

@@ -32,6 +32,8 @@ from git_ghost.worktree.journal import Journal
 _MARK = "cloned"
 """The file in our state folder that says a repository was made by :func:`clone`."""
 _INIT = ".git-ghost-init-"
+_OF_THE_VOLUME = {"lost+found"}
+"""What the root of a new file system holds, and is no reason to refuse it."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,9 @@ def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repositor
     """
     with _locked(target) as (handle, existed):
         made = os.path.exists(os.path.join(target, ".git", STATE, _MARK))
-        left = [name for name in os.listdir(target) if name.startswith(_INIT)]
-        if not made and len(os.listdir(target)) > len(left):
+        there = set(os.listdir(target))
+        left = {name for name in there if name.startswith(_INIT)}
+        if not made and there - left - _OF_THE_VOLUME:
             raise LocalChanges(
                 f"{target} exists and is not an empty folder",
                 "Name another folder, or pull inside it: git ghost pull.",

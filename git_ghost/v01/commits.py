@@ -474,7 +474,7 @@ class _Series:
             self._indexed = ""
             made = oid(self._git("write-tree", "--missing-ok"))
         except GitFailed as e:
-            said = e.stderr.strip().replace("\n", "; ")
+            said = e.said.replace("\n", "; ")
             self._trouble = self._trouble or f"the patch of {mail.id} does not apply: {said}"
             return None
         self._indexed = made
@@ -490,7 +490,7 @@ class _Series:
         try:
             self._git("hash-object", "-t", "commit", "-w", "--stdin", stdin=step.raw)
         except GitFailed as e:
-            raise _refuse(f"git does not take a commit of theirs: {e.stderr.strip()}") from e
+            raise _refuse(f"git does not take a commit of theirs: {e.said}") from e
 
     def _pack(self, head: Oid, base: Oid) -> None:
         """Make a pack of what is new: only packs are kept when a pull moves HEAD to it."""

@@ -143,7 +143,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
     except GitFailed as e:
         _refuse_full_disk(e)
         raise VerificationFailed(
-            f"the stored commits do not lead from {base} to {head}: {e.stderr.strip()}",
+            f"the stored commits do not lead from {base} to {head}: {e.said}",
             "The ghost was tampered with or is damaged. Delete it, then push again.",
         ) from e
     return ()
@@ -203,14 +203,24 @@ def rebuild_tree(
     """
     with quarantine.start("read-tree", f"{base}^{{tree}}", index="rebuilt") as reading:
         patch = start_patch()
-        reading.result()
+        try:
+            reading.result()
+        except GitFailed as e:
+            _refuse_full_disk(e)
+            if "invalid path" not in e.stderr:
+                raise
+            raise VerificationFailed(
+                f"git does not check out the tree of {base}: {e.said}",
+                "It would write where no file may be, or where one is unsafe on some systems"
+                " (see core.protectNTFS in git help config). Rename it, and push again.",
+            ) from e
     if patch is not None:
         try:
             quarantine.pipe(patch, *APPLY, index="rebuilt")
         except GitFailed as e:
             _refuse_full_disk(e)
             raise VerificationFailed(
-                f"the stored patch does not apply to {base}: {e.stderr.strip()}",
+                f"the stored patch does not apply to {base}: {e.said}",
                 "The ghost was tampered with, or v0.1 made it under a configuration that breaks"
                 " patches. Delete it, then push again.",
             ) from e
@@ -221,7 +231,7 @@ def _refuse_full_disk(failed: GitFailed) -> None:
     """Raise GhostError where the ghost is not to blame."""
     if "No space left on device" in failed.stderr or "quota exceeded" in failed.stderr.lower():
         raise GhostError(
-            f"the disk is full: {failed.stderr.strip()}", "Free some space and run it again."
+            f"the disk is full: {failed.said}", "Free some space and run it again."
         ) from failed
 
 
