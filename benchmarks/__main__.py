@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.harness import Bench, Report
 from benchmarks.image import image
 from benchmarks.inject import inject
+from benchmarks.listing import list_local
 from benchmarks.memory import memory
 from benchmarks.programs import find_programs
 from benchmarks.push import push_local, push_ssh, sessions
@@ -30,6 +31,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "pull-ssh": pull_ssh,
     "push-local": push_local,
     "pull-local": pull_local,
+    "list-local": list_local,
     "sessions": sessions,
     "startup": startup,
     "snapshot": snapshot,
@@ -38,7 +40,7 @@ BENCHMARKS: dict[str, Callable[[Bench], Report]] = {
     "inject": inject,
     "run": run,
 }
-_WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-"))}
+_WITH_V01 = {name for name in BENCHMARKS if name.startswith(("push-", "clone-", "pull-", "list-"))}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     cache = HERE / ".cache"
     scratch = Path(tempfile.mkdtemp(prefix="git-ghost-benchmarks-"))
     chosen = options.only or list(BENCHMARKS)
-    programs = find_programs(cache, v01=bool(_WITH_V01.intersection(chosen)))
+    programs = find_programs(v01=bool(_WITH_V01.intersection(chosen)))
     bench = Bench(cache, scratch, programs, options.rounds)
     start = time.monotonic()
     reports: dict[str, Report] = {}

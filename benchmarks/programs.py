@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.v01 import BINARY
+
 OURS = "git ghost"
 FLOOR = "floor (plain git)"
-V01_MODULE = "github.com/pfnet-research/git-ghost@v0.1.5"
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,8 @@ class Programs:
     notes: tuple[str, ...]
 
 
-def find_programs(cache: Path, *, v01: bool) -> Programs:
-    """Look for what is installed; `v01`: v0.1.5 too, built below `cache` where Go can do that."""
+def find_programs(*, v01: bool) -> Programs:
+    """Look for what is installed; `v01`: v0.1.5 too, which GIT_GHOST_V01 names."""
     notes = []
     script = Path(sys.executable).parent / "git-ghost"
     if script.exists():
@@ -36,36 +34,10 @@ def find_programs(cache: Path, *, v01: bool) -> Programs:
     else:
         ours = (sys.executable, "-m", "git_ghost")
         notes.append("git-ghost is not installed: `python -m git_ghost` was timed instead.")
-    if not v01:
-        return Programs(ours, None, "v0.1.5", tuple(notes))
-    binary, why = _v01_binary(cache)
-    if binary:
-        return Programs(ours, str(binary), "v0.1.5", tuple(notes))
+    if not v01 or BINARY:
+        return Programs(ours, BINARY, "v0.1.5", tuple(notes))
     notes.append(
-        f"v0.1.5 itself could not be had ({why}): its git commands were run in its place, which"
-        " leaves out the time of its own process."
+        "GIT_GHOST_V01 did not name v0.1.5: its git commands were run in its place, which leaves"
+        " out the time of its own process."
     )
     return Programs(ours, None, "v0.1.5 (its git commands replayed)", tuple(notes))
-
-
-def _v01_binary(cache: Path) -> tuple[Path | None, str]:
-    """Return v0.1.5's program, or None and the reason."""
-    if given := os.environ.get("GIT_GHOST_V01"):
-        return Path(given), ""
-    built = cache / "go/bin/git-ghost"
-    if built.exists():
-        return built, ""
-    go = shutil.which("go")
-    if go is None:
-        return None, "Go is not installed"
-    folders = {"GOBIN": built.parent, "GOPATH": cache / "go", "GOCACHE": cache / "go/cache"}
-    env = {**os.environ, **{name: str(path) for name, path in folders.items()}}
-    command = [go, "install", "-modcacherw", V01_MODULE]
-    try:
-        done = subprocess.run(command, env=env, capture_output=True, timeout=300, check=False)
-    except subprocess.TimeoutExpired:
-        return None, "`go install` took too long"
-    if built.exists():
-        return built, ""
-    said = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-    return None, f"`go install {V01_MODULE}` failed: {said[-1].strip()[:200]}"
