@@ -51,10 +51,17 @@ class Kind:
 
     templates: tuple[Path, ...] = ()
     """Where its pod templates are: what holds their ``spec`` and ``metadata``."""
+    bare: tuple[Path, ...] = ()
+    """Where pod specs are that have no metadata beside them: their pods get the object's own. What
+    has no containers there runs no code of the user's."""
+    wraps: Path = ()
+    """Where whole objects are that it creates."""
     steps: Path = ()
     """Where the spec of an Argo workflow is, whose ``templates`` become pods."""
     refers: Path = ()
     """Where it names the object that has the pod templates it lacks."""
+    lacking: str = ""
+    """What to do when it has no pod template."""
     volumes: Path = ()
     """What gives volumes to all its pods besides the templates."""
     arguments: Path = ()
@@ -99,7 +106,7 @@ class Kind:
     @property
     def has_templates(self) -> bool:
         """Whether its objects have pod templates of their own."""
-        return bool(self.templates or self.steps)
+        return bool(self.templates or self.bare or self.wraps or self.steps)
 
 
 def plural(kind: str) -> str:
@@ -223,6 +230,8 @@ _KUBEFLOW = (
     Kind(
         "trainer.kubeflow.org", "TrainJob", "v1alpha1", refers=("spec", "runtimeRef"),
         command=("spec", "trainer"), labels=_JOB_SET_NAME,
+        lacking="Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef"
+        " names. Both can be given together.",
     ),
     _runtime("TrainingRuntime"),
     _runtime("ClusterTrainingRuntime", namespaced=False),
@@ -235,11 +244,15 @@ def _cluster(*spec: str) -> tuple[Path, ...]:
     return (*spec, "headGroupSpec", "template"), (*spec, *workers)
 
 
+def _ray_job(*spec: str) -> tuple[Path, ...]:
+    return *_cluster(*spec, "rayClusterSpec"), (*spec, "submitterPodTemplate?")
+
+
 _RAY_LABELS = ("ray.io/cluster", "ray.io/originated-from-cr-name")
 _RAY = (
     Kind("ray.io", "RayCluster", templates=_cluster("spec"), labels=_RAY_LABELS, serves=True),
     Kind(
-        "ray.io", "RayJob", templates=_cluster("spec", "rayClusterSpec"), labels=_RAY_LABELS,
+        "ray.io", "RayJob", templates=_ray_job("spec"), labels=_RAY_LABELS,
         # Its entrypoint prints in the pod of a Job that hands it in, which has the RayJob's name
         # (KubeRay: RayJobK8sJobNamespacedName).
         helpers=_JOB_NAMES[0],
@@ -251,20 +264,109 @@ _RAY = (
         ),
     ),
     Kind(
+        "ray.io", "RayCronJob", templates=_ray_job("spec", "jobTemplate"), later=True,
+        labels=("ray.io/cronjob-name",), unqueued="The RayJobs it makes have no labels of yours.",
+    ),
+    Kind(
         "ray.io", "RayService", templates=_cluster("spec", "rayClusterConfig"), labels=_RAY_LABELS,
         serves=True,
     ),
 )  # fmt: skip
 
+_TASKS: Path = ("spec", "tasks", "[]", "template")
+_OWN_QUEUE = "Volcano's own queue is spec.queue in the manifest."
 _VOLCANO = (
     Kind(
         "batch.volcano.sh", "Job", "v1alpha1", short="vcjob",
-        templates=(("spec", "tasks", "[]", "template"),), labels=("volcano.sh/job-name",),
+        templates=(_TASKS,), labels=("volcano.sh/job-name",),
         places=("volcano.sh/task-spec", "volcano.sh/task-index"), waiting=("Pending", "Inqueue"),
         verdicts=(
             Verdict(("state", "phase"), ("Completed",), ("Failed", "Aborted", "Terminated")),
         ),
-        unqueued="Volcano's own queue is spec.queue in the manifest.",
+        unqueued=_OWN_QUEUE,
+    ),
+    Kind(
+        "batch.volcano.sh", "CronJob", "v1alpha1", short="cronvcjob",
+        templates=(("spec", "jobTemplate", *_TASKS),), later=True, changing=True,
+        unqueued=_OWN_QUEUE,
+    ),
+    Kind(
+        "flow.volcano.sh", "JobTemplate", "v1alpha1", short="jt", templates=(_TASKS,), later=True,
+        unqueued=_OWN_QUEUE,
+    ),
+)  # fmt: skip
+
+
+def _spark(name: str, short: str, *spec: str, **more: object) -> Kind:
+    templates = ((*spec, "driver", "template"), (*spec, "executor", "template"))
+    return Kind(
+        "sparkoperator.k8s.io", name, "v1beta2", short, templates=templates,
+        lacking="The Spark operator takes init containers from pod templates only: give the driver"
+        " and the executor a template, with a container spark-kubernetes-driver and"
+        " spark-kubernetes-executor.",
+        **more,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+_SPARK = (
+    _spark(
+        "SparkApplication", "sparkapp", "spec", labels=("sparkoperator.k8s.io/app-name",),
+        verdicts=(Verdict(("applicationState", "state"), ("COMPLETED",), ("FAILED",)),),
+    ),
+    _spark(
+        "ScheduledSparkApplication", "scheduledsparkapp", "spec", "template", later=True,
+        unqueued="Its queue is spec.template.batchSchedulerOptions.queue in the manifest.",
+    ),
+)  # fmt: skip
+
+_UNQUEUED = "Without --queue it starts at once."
+_SERVING = (
+    Kind(
+        "leaderworkerset.x-k8s.io", "LeaderWorkerSet", short="lws", serves=True, changing=True,
+        templates=(
+            ("spec", "leaderWorkerTemplate", "leaderTemplate?"),
+            ("spec", "leaderWorkerTemplate", "workerTemplate"),
+        ),
+        volumes=("spec", "leaderWorkerTemplate"), labels=("leaderworkerset.sigs.k8s.io/name",),
+    ),
+    Kind(
+        ARGO, "Rollout", "v1alpha1", short="ro", templates=(_TEMPLATE,), replicas=_REPLICAS,
+        changing=True, serves=True, unqueued=_UNQUEUED,
+        lacking="With a workloadRef its pods are those of the object named there: inject into it.",
+    ),
+    Kind(
+        "serving.knative.dev", "Service", short="ksvc", templates=(_TEMPLATE,), serves=True,
+        changing=True, labels=("serving.knative.dev/service",), unqueued=_UNQUEUED,
+    ),
+    Kind(
+        "serving.kserve.io", "InferenceService", "v1beta1", short="isvc", serves=True,
+        bare=(
+            ("spec", "predictor"), ("spec", "predictor", "workerSpec?"),
+            ("spec", "transformer?"), ("spec", "explainer?"),
+        ),
+        changing=True, labels=("serving.kserve.io/inferenceservice",), unqueued=_UNQUEUED,
+        lacking="What serves a model with a container of KServe's own runs no code of yours.",
+    ),
+    Kind(
+        "kubeflow.org", "Notebook", bare=(("spec", "template", "spec"),), serves=True,
+        replicas=(), changing=True, labels=("notebook-name",), unqueued=_UNQUEUED,
+    ),
+    Kind(
+        "agents.x-k8s.io", "Sandbox", "v1beta1", templates=(("spec", "podTemplate"),),
+        volumes=("spec",), serves=True, replicas=(), unqueued=_UNQUEUED,
+    ),
+    Kind(
+        "extensions.agents.x-k8s.io", "SandboxTemplate", "v1beta1",
+        templates=(("spec", "podTemplate"),), volumes=("spec",), later=True, changing=True,
+        unqueued=_UNQUEUED,
+    ),
+)  # fmt: skip
+
+_WRAPPERS = (
+    Kind(
+        "workload.codeflare.dev", "AppWrapper", "v1beta2", verdicts=(_SUCCEEDED,),
+        wraps=("spec", "components", "[]", "template"),
+        labels=("workload.codeflare.dev/appwrapper",),
     ),
 )  # fmt: skip
 
@@ -310,9 +412,12 @@ _OTHERS = (
 _RANKS = {(kind.group, kind.name): rank for rank, kind in enumerate(_FIRST)}
 _TABLE: Mapping[tuple[str, str], Kind] = {
     (kind.group, kind.name): kind
-    for kinds in (_KUBERNETES, _ARGO, _KUBEFLOW, _RAY, _VOLCANO, _JOB_SETS, _FIRST, _OTHERS)
+    for kinds in (
+        _KUBERNETES, _ARGO, _KUBEFLOW, _RAY, _VOLCANO, _JOB_SETS, _SPARK, _WRAPPERS, _FIRST,
+        _OTHERS, _SERVING,
+    )
     for kind in kinds
-}
+}  # fmt: skip
 
 
 PLACES = tuple(dict.fromkeys(place for kind in _TABLE.values() for place in kind.places))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 import yaml
 
+from git_ghost import kinds
 from tests.support.sandbox import Result, Sandbox
 
 HASH = "8f3a9d5be1c07f6a2d4e8b90c1d2e3f405162738"
@@ -133,3 +135,51 @@ def test_a_workflow_on_windows_nodes_is_refused_too(box: Sandbox) -> None:
         " templates: [{name: a, container: {image: b}}]}\n"
     )
     assert "workflow/w has pods on Windows" in run(box, text).fails(1)
+
+
+APP = "apiVersion: sparkoperator.k8s.io/v1beta2\nkind: SparkApplication\nmetadata: {name: a}\n"
+ISVC = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: i}\n"
+ROLLOUT = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: r}\n"
+WRAPPER = "apiVersion: workload.codeflare.dev/v1beta2\nkind: AppWrapper\nmetadata: {name: w}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "hint"),
+    [
+        (APP + "spec: {driver: {cores: 1}, executor: {}}\n",
+         "sparkapplication/a has no pod template: spec.driver.template is missing",
+         "give the driver and the executor a template"),
+        (ISVC + "spec: {predictor: {model: {modelFormat: {name: sklearn}}}}\n",
+         "inferenceservice/i has no pod template: spec.predictor.containers is missing",
+         "runs no code of yours"),
+        (ROLLOUT + "spec: {workloadRef: {kind: Deployment, name: d}}\n",
+         "rollout/r has no pod template: spec.template is missing", "inject into it"),
+        (WRAPPER + "spec: {components: [{template: {kind: Job}}]}\n",
+         "spec.components[0].template is not a Kubernetes object", ""),
+        (WRAPPER + "spec: {components: [{template: {apiVersion: batch/v1, kind: Job}}]}\n",
+         "spec.components[0].template: job has no pod template: spec is missing", ""),
+    ],
+)  # fmt: skip
+def test_what_takes_no_init_container_is_refused_with_the_reason(
+    box: Sandbox, text: str, said: str, hint: str
+) -> None:
+    err = run(box, text).fails(1)
+    assert said in err
+    assert hint in err
+
+
+def test_an_unknown_kind_inside_of_another_object_is_said(box: Sandbox) -> None:
+    data = yaml.safe_load(WRAPPER)
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "x"}}
+    data["spec"] = {"components": [{"template": yaml.safe_load(JOB)}, {"template": widget}]}
+    done = run(box, yaml.safe_dump(data))
+    assert "spec.components[1].template: widget/x is of a kind git ghost does not know" in done.err
+    components = yaml.safe_load(done.ok())["spec"]["components"]
+    assert "initContainers" in _pod(components[0]["template"])
+    assert components[1]["template"] == widget
+
+
+def test_the_help_of_inject_names_every_kind(box: Sandbox) -> None:
+    words = set(re.findall(r"\w+", box.ghost("inject", "-h").ok()))
+    known = {kind.name for kind in kinds.every() if kind.has_templates or kind.refers}
+    assert known <= words

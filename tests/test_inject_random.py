@@ -101,7 +101,7 @@ def merged(one: Any, other: Any) -> Any:
 @st.composite
 def documents(draw: st.DrawFn) -> Document:
     """An object of any kind git ghost knows, or a List of some."""
-    known = [(row.group, row.name) for row in kinds.every() if row.has_templates]
+    known = [(row.group, row.name) for row in kinds.every() if row.templates or row.steps]
     group, kind = draw(st.sampled_from([*known, ("", "List"), ("", "ConfigMap")]))
     row = kinds.find(group, kind)
     data: Any = {"apiVersion": f"{group}/v1" if group else "v1", "kind": kind}

@@ -97,6 +97,9 @@ def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
             found, there = len(manifest.receivers(each, step)), manifest.pods_from(each)
             known = manifest.is_known(each.data)
             yield Outcome(each.where, each.name, found, known, there.shown if there else "")
+            for inner in manifest.wrapped(each).values():
+                if not manifest.is_known(inner.data):
+                    yield Outcome(inner.where, inner.name, 0, known=False)
 
 
 def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:

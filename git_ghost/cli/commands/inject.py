@@ -62,10 +62,14 @@ def command(
     git ghost push && git ghost inject -f job.yaml | kubectl create -f -
     git ghost inject -f job.yaml $(git ghost push | tail -1)
 
-    The kinds: Pod and what makes pods (Job, CronJob, Deployment, StatefulSet, DaemonSet,
-    ReplicaSet), Argo's Workflow, WorkflowTemplate, ClusterWorkflowTemplate and CronWorkflow,
-    Kubeflow's PyTorchJob, TFJob, MPIJob and the like and TrainingRuntime, RayCluster, RayJob and
-    RayService, Volcano's Job, JobSet, and List. Other kinds are passed on unchanged.
+    The kinds: Pod, PodTemplate, Job, CronJob, Deployment, StatefulSet, DaemonSet, ReplicaSet,
+    ReplicationController and List; Argo's Workflow, WorkflowTemplate, ClusterWorkflowTemplate,
+    CronWorkflow and Rollout; Kubeflow's PyTorchJob, TFJob, MPIJob, JAXJob, XGBoostJob, PaddleJob,
+    MXJob, TrainJob with its TrainingRuntime or ClusterTrainingRuntime, and Notebook; RayCluster,
+    RayJob, RayCronJob and RayService; Volcano's Job, CronJob and JobTemplate; JobSet,
+    LeaderWorkerSet and AppWrapper; SparkApplication and ScheduledSparkApplication; KServe's
+    InferenceService and Knative's Service; Sandbox and SandboxTemplate. Other kinds are passed on
+    unchanged.
     """
     if not files:
         raise click.UsageError("Missing option '-f'.", click.get_current_context())

@@ -87,7 +87,8 @@ def _verdict(data: Mapping[str, Any], verdict: Verdict) -> End | None:
 
 
 def _words(found: Mapping[str, Any]) -> str:
-    reason, message = str(found.get("reason") or ""), str(found.get("message") or "")
+    reason = str(found.get("reason") or "")
+    message = str(found.get("message") or found.get("errorMessage") or "")
     both = f"{message.rstrip('.')} ({reason})" if reason and message else message or reason
     return both.strip()
 

@@ -26,6 +26,7 @@ from git_ghost.workloads.manifest.templates import (
     pod_templates,
     pods_from,
     templates_elsewhere,
+    wrapped,
 )
 from git_ghost.workloads.manifest.writing import FORMATS, dump
 
@@ -34,5 +35,5 @@ __all__ = [
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
     "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
     "parse", "pod_templates", "pods_from", "read", "receivers", "remove", "templates_elsewhere",
-    "untrusting",
+    "untrusting", "wrapped",
 ]  # fmt: skip

@@ -55,11 +55,13 @@ def _inject_one(document: Document, step: Step) -> None:
                 f" {document.kind}",
                 "Give the hash itself.",
             )
-    for template in every:
-        edits = Edits(template.owner)
-        if any(template is each for each in templates):
+    for owner, group in _by_owner(every):
+        edits = Edits(owner)
+        receiving = [one for one in group if any(one is each for each in templates)]
+        if receiving:
             _annotate(edits, step, step.facts)
-            _add(document, edits, template, step)
+            for template in receiving:
+                _add(document, edits, template, step)
         elif step.labels or step.annotations:  # they are for all pods of the object
             _annotate(edits, step, {})
         else:
@@ -71,6 +73,14 @@ def _inject_one(document: Document, step: Step) -> None:
         facts = {key: fact for key, fact in step.facts.items() if not steps.is_expression(fact)}
         _annotate(edits, step, facts)
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+
+
+def _by_owner(templates: list[PodTemplate]) -> list[tuple[Object, list[PodTemplate]]]:
+    """The pod templates, those together that have their metadata in common."""
+    groups: dict[int, list[PodTemplate]] = {}
+    for template in templates:
+        groups.setdefault(id(template.owner), []).append(template)
+    return [(group[0].owner, group) for group in groups.values()]
 
 
 def receivers(document: Document, step: Step) -> list[PodTemplate]:
@@ -182,7 +192,7 @@ def _annotate(edits: Edits, step: Step, facts: Mapping[str, str]) -> None:
 
 def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) -> None:
     """Add the init container, its volumes, and the mounts, to one pod template."""
-    spec: Path = () if template.spec is template.owner else ("spec",)
+    spec = template.at
     _refuse_windows(document, template)
     _refuse_clashes(document, template)
     for path, container in list(_paths(template, spec)):

@@ -21,7 +21,7 @@ class PodTemplate(NamedTuple):
     """A place in an object that pods are made from."""
 
     owner: Object
-    """What holds its ``metadata``: an object, a PodTemplateSpec or a template of a workflow."""
+    """What holds the pods' ``metadata``: an object, a PodTemplateSpec, a workflow's template."""
     spec: Object
     """What holds ``volumes`` and ``initContainers``; of a workflow's template, ``owner`` itself."""
     containers: tuple[Object, ...]
@@ -30,6 +30,8 @@ class PodTemplate(NamedTuple):
     """Where it is in the object: ``spec.template``."""
     name: str = ""
     """The name of a workflow's template."""
+    at: Path = ("spec",)
+    """Where ``spec`` is, below ``owner``."""
 
 
 def items(document: Document) -> list[Document]:
@@ -75,19 +77,46 @@ def pod_templates(document: Document) -> list[PodTemplate]:
         return []
     if row.steps:
         return _argo(document, row.steps)
+    if row.wraps:
+        return [
+            template._replace(path=".".join(filter(None, (at, template.path))))
+            for at, inner in wrapped(document).items()
+            for template in pod_templates(inner)
+        ]
     if row.refers:
         raise ManifestError(
             f"{document.where}: a {row.name} has no pod template: it cannot add an init container",
-            "Inject into the TrainingRuntime (or ClusterTrainingRuntime) that its runtimeRef names."
-            " Both can be given together.",
+            row.lacking,
         )
     found = [
         _pod_template(document, owner, ".".join(steps))
         for path in row.templates
         for owner, steps in _walk(document, document.data, path, ())
     ]
-    if row.templates and not found:
-        raise ManifestError(f"{document.where}: {document.name} has no pod template")
+    found += [
+        PodTemplate(document.data, spec, _containers(document, spec, at), ".".join(at), at=at)
+        for path in row.bare
+        for spec, at in _walk(document, document.data, path, ())
+        if spec.get("containers")
+    ]
+    if row.has_templates and not found:
+        at = f": {'.'.join((*row.bare[0], 'containers'))} is missing" if row.bare else ""
+        raise ManifestError(
+            f"{document.where}: {document.name} has no pod template{at}", row.lacking
+        )
+    return found
+
+
+def wrapped(document: Document) -> dict[str, Document]:
+    """The objects inside of one that creates them (an AppWrapper), by where they are in it."""
+    row = kinds.of(document.data)
+    found = {}
+    for data, steps in _walk(document, document.data, row.wraps, ()) if row and row.wraps else ():
+        at = ".".join(steps)
+        where = f"{document.where}: {at}"
+        if not is_object(data):
+            raise ManifestError(f"{where} is not a Kubernetes object: apiVersion or kind missing")
+        found[at] = document._replace(data=data, where=where)
     return found
 
 
@@ -171,7 +200,8 @@ def _wrong(document: Document, path: tuple[str, ...], noun: str) -> ManifestErro
 
 def _missing(document: Document, path: tuple[str, ...]) -> ManifestError:
     return ManifestError(
-        f"{document.where}: {document.name} has no pod template: {'.'.join(path)} is missing"
+        f"{document.where}: {document.name} has no pod template: {'.'.join(path)} is missing",
+        row.lacking if (row := kinds.of(document.data)) else "",
     )
 
 
@@ -251,10 +281,10 @@ def _argo_template(document: Document, template: Any, named: str) -> Iterator[Po
     path = f"templates[{name}]"
     for key in ("container", "script"):
         if isinstance(container := template.get(key), dict):
-            yield PodTemplate(template, template, (container,), path, name)
+            yield PodTemplate(template, template, (container,), path, name, at=())
     if isinstance(several := template.get("containerSet"), dict):
         containers = _containers(document, several, (path, "containerSet"))
-        yield PodTemplate(template, template, containers, path, name)
+        yield PodTemplate(template, template, containers, path, name, at=())
     for step in _steps(template):
         if isinstance(inline := step.get("inline"), dict):
             yield from _argo_template(document, inline, str(step.get("name", "")))
