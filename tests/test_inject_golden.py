@@ -78,13 +78,13 @@ def test_remove_restores_the_original_exactly(name: str, form: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_objects_handed_over_stay_as_they_are(name: str) -> None:
     before = documents(name)
-    kept = copy.deepcopy(before)
+    kept = copy.deepcopy([each.data for each in before])
     injected = inject(before)
-    again = copy.deepcopy(injected)
+    again = copy.deepcopy([each.data for each in injected])
     for each in injected:
         manifest.remove(each)
-    assert before == kept
-    assert injected == again
+    assert [each.data for each in before] == kept
+    assert [each.data for each in injected] == again
 
 
 @pytest.mark.parametrize("version", VERSIONS)

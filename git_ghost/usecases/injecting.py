@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -47,6 +47,8 @@ class Injected:
     notices: tuple[Notice, ...]
     hash: str = ""
     """The ghost they pull."""
+    text: str = ""
+    """The objects as text: YAML that was given with its comments and format."""
 
 
 def inject(
@@ -56,12 +58,14 @@ def inject(
     hash: str | None = None,
     base: str | None = None,
     strict: bool = False,
+    output: str = "yaml",
     stdin: bytes = b"",
 ) -> Injected:
     """Add the pull of the ghost ``hash`` to the objects in ``files`` (folders; ``-``: ``stdin``).
 
     Without ``hash`` it is that of the working tree, as a push would name it now; ``base`` pins the
-    commit it is based on. An unknown kind is passed on with a notice; ``strict`` refuses it. Raises
+    commit it is based on. An unknown kind is passed on with a notice; ``strict`` refuses it.
+    ``output`` is how the text is to be: ``yaml`` or ``json``. Raises
     UsageError, ManifestError (a GhostError), and for the working tree what :func:`git_ghost.push`
     raises.
     """
@@ -69,26 +73,54 @@ def inject(
     context = context_anywhere(options)
     target = given(context, hash, base) if hash is not None else of_working_tree(context)
     step = step_for(context.settings, target)
-    objects = tuple(manifest.inject(document, step) for document in documents)
+    clean = _changed(documents, manifest.remove, output)
+    done = _changed(clean, lambda document: manifest.inject(document, step), output)
     outcomes = tuple(_outcomes(documents, step))
     notices = [
         *_unknown(outcomes, strict=strict),
         *left_undone(documents, step),
         *left_out(context, target.source),
+        *_written_anew(done),
     ]
     _check_added(outcomes)
-    return Injected(objects, outcomes, tuple(notices), target.hash)
+    objects = tuple(document.data for document in done)
+    return Injected(objects, outcomes, tuple(notices), target.hash, _text(done, output))
 
 
-def uninject(files: Sequence[str], *, stdin: bytes = b"") -> Injected:
+def uninject(files: Sequence[str], *, output: str = "yaml", stdin: bytes = b"") -> Injected:
     """The objects in ``files`` as they were before :func:`inject`. Raises ManifestError."""
     documents = manifest.read(files, stdin)
-    objects = tuple(manifest.remove(document) for document in documents)
+    done = _changed(documents, manifest.remove, output)
     outcomes = (
-        Outcome(each.where, each.name, int(before != after), known=True)
-        for each, before, after in zip(documents, [d.data for d in documents], objects, strict=True)
+        Outcome(before.where, before.name, int(before.data != after.data), known=True)
+        for before, after in zip(documents, done, strict=True)
     )
-    return Injected(objects, tuple(outcomes), ())
+    objects, text = tuple(document.data for document in done), _text(done, output)
+    return Injected(objects, tuple(outcomes), tuple(_written_anew(done)), text=text)
+
+
+def _changed(
+    documents: Sequence[Document], change: Callable[[Document], dict[str, Any]], output: str
+) -> list[Document]:
+    """The documents, changed, and the text of each where YAML is to be printed."""
+    if output == "yaml":
+        return [manifest.rewritten(document, change(document)) for document in documents]
+    return [document._replace(data=change(document)) for document in documents]
+
+
+def _text(documents: Sequence[Document], output: str) -> str:
+    if output == "yaml":
+        return manifest.text_of(documents)
+    return manifest.dump([document.data for document in documents], output)
+
+
+def _written_anew(documents: Sequence[Document]) -> Iterator[Notice]:
+    for each in documents:
+        if each.source is not None and each.source.why:
+            yield Notice(
+                f"{each.where}: {each.name} is written anew, without its comments and format:"
+                f" its text cannot be edited because of {each.source.why}"
+            )
 
 
 def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:

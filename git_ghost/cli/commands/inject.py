@@ -56,7 +56,8 @@ def command(
     They are printed, with an init container in every pod template that rebuilds HASH, and a volume
     with the tree, which the main containers find at /workspace; annotations and environment
     variables say which code runs. Without HASH it is the working tree as `git ghost push` would
-    send it now. What an earlier inject added is replaced. Nobody is contacted:
+    send it now. What an earlier inject added is replaced; comments and format stay. Nobody is
+    contacted:
 
     \b
     git ghost push && git ghost inject -f job.yaml | kubectl create -f -
@@ -77,10 +78,9 @@ def command(
     stdin = sys.stdin.buffer.read() if "-" in files else b""
     with calling() as options:
         from git_ghost.usecases import injecting
-        from git_ghost.workloads.manifest import dump
 
         if remove:
-            injected = injecting.uninject(files, stdin=stdin)
+            injected = injecting.uninject(files, output=output, stdin=stdin)
         else:
             injected = injecting.inject(
                 files,
@@ -88,9 +88,10 @@ def command(
                 hash=words[-1] if words else None,
                 base=words[0] if len(words) == 2 else None,
                 strict=strict,
+                output=output,
                 stdin=stdin,
             )
-    put_document(dump(injected.objects, output))
+    put_document(injected.text)
     if not quiet():
         say("\n".join(_report(injected, removed=remove)))
     warn(injected.notices, at_most(MANY))

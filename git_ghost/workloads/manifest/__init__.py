@@ -17,6 +17,7 @@ from git_ghost.workloads.manifest.reading import (
     parse,
     read,
 )
+from git_ghost.workloads.manifest.rewriting import rewritten, text_of
 from git_ghost.workloads.manifest.step import NAME, NOTE, PREFIX, Step
 from git_ghost.workloads.manifest.templates import (
     PodTemplate,
@@ -34,6 +35,6 @@ __all__ = [
     "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
     "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
-    "parse", "pod_templates", "pods_from", "read", "receivers", "remove", "templates_elsewhere",
-    "untrusting", "wrapped",
+    "parse", "pod_templates", "pods_from", "read", "receivers", "remove", "rewritten",
+    "templates_elsewhere", "text_of", "untrusting", "wrapped",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from git_ghost.workloads.manifest.reading import Object
@@ -22,7 +23,8 @@ _ADDED = "added"  # an item of a list
 _SWAPPED = "swapped"  # an item of a list, for: the old one
 _SET = "set"  # a value: the new one
 _CHANGED = "changed"  # a value: the new one, the old one
-_TAKEN = "taken"  # keys of a mapping, with their values
+_TAKEN = "taken"  # keys of a mapping, with their values; the order of all its keys
+_TEXT = "text"  # nothing more; the text that was there before
 
 
 def key_of(list_name: str) -> str:
@@ -63,9 +65,10 @@ class Edits:
     def take(self, path: Path, start: str) -> None:
         """Take the keys that begin with ``start`` out of the mapping at ``path``."""
         holder = self.mapping(path)
+        order = list(holder)
         taken = {key: holder.pop(key) for key in list(holder) if key.startswith(start)}
         if taken:
-            self._entries.append([_TAKEN, path, taken])
+            self._entries.append([_TAKEN, path, taken, order])
 
     def mapping(self, path: Path) -> Object:
         """The mapping at ``path``, made if need be; what is put there directly is not noted."""
@@ -92,7 +95,26 @@ class Edits:
         return _ENCODE(entries)
 
 
+def copied(value: Any) -> Any:
+    """A copy of what JSON can hold; a third of ``copy.deepcopy``'s time."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [copied(item) for item in value]
+    return value
+
+
 _ENCODE = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
+def with_texts(note: str, texts: Iterable[tuple[Path, str]]) -> str:
+    """The note, with the text that what it tells of has replaced."""
+    return _ENCODE([*json.loads(note), *([_TEXT, _pointer(path), text] for path, text in texts)])
+
+
+def texts_of(note: str) -> dict[Path, str]:
+    """The text that is in a note."""
+    return {_path(path): known[0] for did, path, *known in json.loads(note) if did == _TEXT}
 
 
 def _pointer(path: Path) -> str:
@@ -122,12 +144,15 @@ def undo(root: Object, note: str) -> None:
 
 def _undo(holder: Any, did: str, path: Path, known: list[Any]) -> None:
     key = path[-1]
+    if did == _TEXT:
+        return  # for those who change the text
     if did == _ADDED:
         holder.remove(_item(holder, path))
     elif did == _SWAPPED:
         holder[holder.index(_item(holder, path))] = known[0]
     elif did == _TAKEN:
-        holder[key].update({k: v for k, v in known[0].items() if k not in holder[key]})
+        found, (order, *_) = known[0] | holder[key], (*known[1:], [])
+        holder[key] = {each: found[each] for each in (*order, *found) if each in found}
     elif did in (_MADE, _FILLED):
         if not holder[key] and did == _MADE:
             del holder[key]

@@ -91,6 +91,14 @@ class Step(NamedTuple):
         return {key: value for key, value in known.items() if value}
 
 
+def note_of(value: Any) -> str | None:
+    """The note in a mapping's metadata of what was added to it; None where there is none."""
+    metadata = value.get("metadata") if isinstance(value, dict) else None
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
+    note = annotations.get(NOTE) if isinstance(annotations, dict) else None
+    return note if isinstance(note, str) else None
+
+
 def is_expression(text: str) -> bool:
     """Whether Argo Workflows will put something in the place of ``text``."""
     return _EXPRESSION.match(text) is not None

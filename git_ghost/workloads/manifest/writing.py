@@ -79,18 +79,22 @@ def _emit(emit: _Emit, words: dict[str, events.Event], value: Any) -> None:
             _emit(emit, words, item)
         emit(_SEQUENCE_END)
     else:
-        emit(events.ScalarEvent(None, None, (True, False), _plain(value)))
+        emit(events.ScalarEvent(None, None, (True, False), plain(value)))
 
 
 def _string(value: str) -> events.Event:
     """A string; quoted if Kubernetes, or another reader of YAML 1.1, would take it otherwise."""
-    elsewhere = _ELSEWHERE.resolve(ScalarNode, value, (True, False))
-    plain = tags.plain_tag(value) == elsewhere == tags.STR
     style = "|" if "\n" in value else None
-    return events.ScalarEvent(None, None, (plain, True), value, style=style)
+    return events.ScalarEvent(None, None, (is_plain(value), True), value, style=style)
 
 
-def _plain(value: Any) -> str:
+def is_plain(value: str) -> bool:
+    """Whether Kubernetes and other readers of YAML take a word without quotes as a string."""
+    elsewhere = _ELSEWHERE.resolve(ScalarNode, value, (True, False))
+    return bool(tags.plain_tag(value) == elsewhere == tags.STR)
+
+
+def plain(value: Any) -> str:
     """What is no string, as all readers take it."""
     if value is None:
         return "null"

@@ -1,0 +1,313 @@
+"""Change the text of a YAML document where its data changes, and nowhere else.
+
+The plan is the difference of the data before and after; the nodes say where the text of each thing
+stands. Whoever uses the text reads it again and compares.
+
+Text of the user's that is replaced or taken out is handed over as :class:`Kept`. It goes into the
+note of what was changed, from where the way back takes it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from yaml.nodes import MappingNode, Node, ScalarNode
+
+from git_ghost.workloads.manifest import rendering, tags
+from git_ghost.workloads.manifest.edits import Path, key_of, texts_of
+from git_ghost.workloads.manifest.layout import Layout, Style, Unpatchable, is_alias, is_flow
+from git_ghost.workloads.manifest.reading import Object
+from git_ghost.workloads.manifest.step import note_of
+
+
+class Kept(NamedTuple):
+    """Text that was there: the object whose note it belongs to, and its place below that."""
+
+    owner: Object
+    path: Path
+    text: str
+
+
+def patched(text: str, root: Node, before: Object, after: Object) -> tuple[str, list[Kept]]:
+    """``text``, in which ``root`` says ``before``, with ``after`` in its place.
+
+    Raises Unpatchable.
+    """
+    if "\r" in text and text.count("\r") > text.count("\r\n"):
+        raise Unpatchable("its line ends")
+    patch = _Patch(Layout(text), root)
+    patch.value(_Value(root, 0, in_flow=False), before, after, _At())
+    pieces: list[str] = []
+    at = 0
+    for start, end, new in sorted(patch.edits, key=lambda edit: edit[:2]):
+        if start < at:
+            raise Unpatchable("two changes at one place")
+        pieces += text[at:start], new
+        at = end
+    return "".join([*pieces, text[at:]]), patch.kept
+
+
+class _At(NamedTuple):
+    """A place in the data: its path below the last object that has a note."""
+
+    path: Path = ()
+    owner: Object | None = None
+    """That object, where text is to be kept."""
+    texts: Mapping[Path, str] = {}
+    """The text that was kept."""
+
+    def below(self, step: str) -> _At:
+        return self._replace(path=(*self.path, step))
+
+    def within(self, before: Any, after: Any) -> _At:
+        """The same place, if need be as that of an object with a note."""
+        then, now = note_of(before), note_of(after)
+        if then is None and now is None:
+            return self
+        return _At((), None if now is None else after, {} if then is None else texts_of(then))
+
+
+class _Value(NamedTuple):
+    """A value in the text: its node, where the key or item before it ends, what is around it."""
+
+    node: Node
+    head: int
+    in_flow: bool
+
+
+class _Entry(NamedTuple):
+    """A key with its value, or an item of a list."""
+
+    step: str
+    node: Node
+    end: int
+
+    @property
+    def start(self) -> int:
+        return int(self.node.start_mark.index)
+
+
+class _New(NamedTuple):
+    """What is to be put in: behind which entry (-1: before the first), under which name."""
+
+    behind: int
+    step: str
+    value: Any
+
+
+class _Plan(NamedTuple):
+    """The entries of a mapping or list that go, and what comes; at least one stays."""
+
+    value: _Value
+    entries: Sequence[_Entry]
+    removed: Collection[int]
+    added: Sequence[_New]
+    at: _At
+
+    @property
+    def is_mapping(self) -> bool:
+        return isinstance(self.value.node, MappingNode)
+
+
+class _Patch:
+    """Collects the edits, each ``(start, end, text)``; of those at one place, in their order."""
+
+    def __init__(self, layout: Layout, root: Node) -> None:
+        self._layout, self._style = layout, Style(layout, root)
+        self._done: dict[int, Any] = {}
+        self.edits: list[tuple[int, int, str]] = []
+        self.kept: list[Kept] = []
+
+    # --- what changes ----------------------------------------------------------------------------
+
+    def value(self, value: _Value, before: Any, after: Any, at: _At) -> None:
+        """Plan to have ``after`` where ``before`` stands."""
+        if before == after:
+            return
+        node = value.node
+        if is_alias(node, value.head):
+            if self._done.get(id(node)) == after:
+                return  # what it stands for is changed in the same way
+            raise Unpatchable("an alias")
+        self._done[id(node)] = after
+        if isinstance(before, dict) and isinstance(after, dict) and before.keys() & after.keys():
+            self._mapping(value, before, after, at.within(before, after))
+        elif isinstance(before, list) and isinstance(after, list) and before and after:
+            self._sequence(value, before, after, at)
+        else:
+            self._replace(value, before, after, at)
+
+    def _mapping(self, value: _Value, before: Object, after: Object, at: _At) -> None:
+        """Change a mapping that keeps some of its keys."""
+        node = value.node
+        own = [(key.value, key, each) for key, each in node.value if key.tag != tags.MERGE]
+        numbers = {name: number for number, (name, _, _) in enumerate(own)}
+        merged = [name for name in before if name not in numbers]
+        if not own or any(name not in after or before[name] != after[name] for name in merged):
+            raise Unpatchable("a merge key (<<)")
+        entries, removed = [], set()
+        for number, (name, key, each) in enumerate(own):
+            entries.append(_Entry(name, key, self._layout.entry_end(key, each)))
+            if name in after:
+                below = _Value(each, key.end_mark.index, is_flow(node))
+                self.value(below, before[name], after[name], at.below(name))
+            else:
+                removed.add(number)
+        added, behind = [], -1
+        for name, each in after.items():
+            if name in numbers:
+                behind = numbers[name]
+            elif name not in before:
+                added.append(_New(behind, name, each))
+        self._change(_Plan(value, entries, removed, added, at))
+
+    def _sequence(self, value: _Value, before: list[Any], after: list[Any], at: _At) -> None:
+        """Change a list; what keeps its name is the same item."""
+        field, node, end = key_of(at.path[-1]), value.node, value.head
+        old, new = ([_name(item, field) for item in items] for items in (before, after))
+        entries, heads = [], []
+        for name, item in zip(old, node.value, strict=True):
+            heads.append(end)
+            end = self._layout.end(item, end)
+            entries.append(_Entry(name, item, end))
+        removed: set[int] = set()
+        added: list[_New] = []
+        matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+        for how, i, i_end, j, j_end in matcher.get_opcodes():
+            if how != "equal":
+                removed.update(range(i, i_end))
+                added += [_New(i - 1, new[each], after[each]) for each in range(j, j_end)]
+                continue
+            for one, other in zip(range(i, i_end), range(j, j_end), strict=True):
+                item = _Value(node.value[one], heads[one], is_flow(node))
+                step = old[one] if old[one] not in _UNNAMED else str(one)
+                self.value(item, before[one], after[other], at.below(step))
+        if len(removed) == len(entries):
+            self._replace(value, before, after, at)
+        else:
+            self._change(_Plan(value, entries, removed, added, at))
+
+    # --- how the text changes --------------------------------------------------------------------
+
+    def _change(self, plan: _Plan) -> None:
+        if is_flow(plan.value.node):
+            self._take_words(plan)
+            self._put_words(plan)
+        else:
+            self._take_lines(plan)
+            self._put_lines(plan)
+
+    def _take_lines(self, plan: _Plan) -> None:
+        for entry in (plan.entries[number] for number in plan.removed):
+            start = self._break_before(plan, entry)
+            self._take(start, self._layout.line_end(entry.end), plan.at.below(entry.step))
+
+    def _break_before(self, plan: _Plan, entry: _Entry) -> int:
+        """The line break in front of an entry, which has its lines for itself."""
+        line = self._layout.own_line(entry.node, dashed=not plan.is_mapping)
+        return self._layout.break_before(line)
+
+    def _put_lines(self, plan: _Plan) -> None:
+        """Put lines behind an entry, or where the one behind it is taken out."""
+        layout, entries, at = self._layout, plan.entries, plan.at
+        node = entries[0].node
+        last = len(entries) - 1 - layout.is_open(plan.value.node)
+        for new in plan.added:
+            behind = min(new.behind, last)
+            if behind < 0 and plan.is_mapping:
+                layout.own_line(node, dashed=False)
+            where = layout.line_end(entries[behind].end if behind >= 0 else plan.value.head)
+            if behind + 1 in plan.removed:
+                where = self._break_before(plan, entries[behind + 1])
+            if plan.is_mapping:
+                lines = rendering.entry(new.step, new.value, node.start_mark.column, self._style)
+            else:
+                lines = rendering.item(new.value, layout.dash(node), self._style)
+            text = at.texts.get((*at.path, new.step))
+            self._insert(where, self._lines(where, lines) if text is None else text)
+
+    def _take_words(self, plan: _Plan) -> None:
+        """Take entries out of a flow, with the comma before each, or behind those at its start."""
+        entries = plan.entries
+        for first, last in _runs(plan.removed):
+            if first:
+                start, end = entries[first - 1].end, entries[last].end
+            else:
+                start, end = entries[0].start, entries[last + 1].start
+            self._take(start, end, plan.at.below(entries[first].step))
+
+    def _put_words(self, plan: _Plan) -> None:
+        entries, at = plan.entries, plan.at
+        for new in plan.added:
+            words = rendering.flow(new.value)
+            if plan.is_mapping:
+                words = f"{rendering.flow(new.step)}: {words}"
+            words = f", {words}" if new.behind >= 0 else f"{words}, "
+            where = entries[new.behind].end if new.behind >= 0 else entries[0].start
+            self._insert(where, at.texts.get((*at.path, new.step), words))
+
+    def _replace(self, value: _Value, before: Any, after: Any, at: _At) -> None:
+        """Put a value in the place of one that has nothing in common with it."""
+        layout, node = self._layout, value.node
+        colon = layout.behind_colon(value.head)
+        end = max(colon, layout.end(node))
+        line_end = layout.line_end(value.head)
+        in_lines = not (isinstance(node, ScalarNode) or is_flow(node))
+        if in_lines:
+            self._take(line_end, layout.line_end(end), at)
+        else:
+            line_end = layout.line_end(end)
+            was = f" {rendering.flow(before)}" if value.in_flow else rendering.inline(before)
+            self._take(colon, end, at, unless=was)
+        text, inline = at.texts.get(at.path), rendering.inline(after)
+        if text is not None:
+            self._insert(line_end if text.lstrip("\r")[:1] == "\n" else colon, text)
+        elif value.in_flow:
+            self._insert(colon, f" {rendering.flow(after)}")
+        elif inline is not None:
+            self._insert(colon, inline)
+        else:
+            column = layout.column(value.head)
+            lines = rendering.inside(after, column, self._style)
+            self._insert(line_end, self._lines(line_end, lines))
+
+    def _lines(self, where: int, lines: Sequence[str]) -> str:
+        newline = self._layout.newline(where)
+        return newline + newline.join(lines)
+
+    def _insert(self, where: int, text: str) -> None:
+        self.edits.append((where, where, text))
+
+    def _take(self, start: int, end: int, at: _At, unless: str | None = None) -> None:
+        """Take text out; where that is to be taken back it is kept, if it is not ``unless``."""
+        self.edits.append((start, end, ""))
+        text = self._layout.text[start:end]
+        if at.owner is not None and text != unless:
+            self.kept.append(Kept(at.owner, at.path, text))
+
+
+def _name(item: Any, field: str) -> str:
+    """What tells an item of a list from the others: its name; by order, if it has none."""
+    name = item.get(field) if isinstance(item, dict) else item
+    if isinstance(name, str):
+        return name
+    return _UNNAMED[isinstance(item, list)] if isinstance(item, (dict, list)) else json.dumps(item)
+
+
+_UNNAMED = ("{}", "[]")
+
+
+def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:
+    """The first and last of those that follow one another."""
+    first = last = -1
+    for number in sorted(numbers):
+        if number != last + 1 or first < 0:
+            if first >= 0:
+                yield first, last
+            first = number
+        last = number
+    if first >= 0:
+        yield first, last

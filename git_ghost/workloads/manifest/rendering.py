@@ -1,0 +1,108 @@
+"""Values as the text that is put into a YAML file: lines in a block, or words in a flow."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from git_ghost.workloads.manifest.layout import Style
+from git_ghost.workloads.manifest.writing import is_plain, plain
+
+_WORD = re.compile(r"(?:--)?[A-Za-z0-9_/.](?:[ :]?[A-Za-z0-9_/.@+=-])*\Z")
+"""What needs no quotes anywhere, if it is a string at all."""
+
+
+@functools.lru_cache(maxsize=4096)
+def _string(value: str) -> str:
+    if _WORD.match(value) and is_plain(value):
+        return value
+    if value.isprintable():
+        return "'" + value.replace("'", "''") + "'"
+    return (
+        '"' + "".join(c if c.isprintable() and c not in '"\\' else _escaped(c) for c in value) + '"'
+    )
+
+
+def _escaped(letter: str) -> str:
+    return _ESCAPES.get(letter) or f"\\U{ord(letter):08x}"
+
+
+_ESCAPES = {'"': r"\"", "\\": r"\\", "\n": r"\n", "\t": r"\t", "\r": r"\r"}
+
+
+def flow(value: Any) -> str:
+    """``value`` on one line."""
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_string(k)}: {flow(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return plain(value)
+
+
+def inline(value: Any) -> str | None:
+    """What stands behind a key or a dash, with a blank in front; None for what takes lines."""
+    if value is None:
+        return ""
+    return None if value and isinstance(value, (dict, list)) else f" {flow(value)}"
+
+
+def entry(key: str, value: Any, column: int, style: Style) -> list[str]:
+    """The lines of a key and its value, the key at ``column``."""
+    lines: list[str] = []
+    _entry(lines.append, " " * column, key, value, column, style)
+    return lines
+
+
+def inside(value: Any, column: int, style: Style) -> list[str]:
+    """The lines of a mapping or list with something in it, whose key is at ``column``."""
+    lines: list[str] = []
+    _inside(lines.append, value, column, style)
+    return lines
+
+
+def item(value: Any, column: int, style: Style) -> list[str]:
+    """The lines of a list's item, its dash at ``column``."""
+    lines: list[str] = []
+    _item(lines.append, " " * column, value, column, style)
+    return lines
+
+
+_Add = Callable[[str], None]
+
+
+def _entry(add: _Add, start: str, key: str, value: Any, column: int, style: Style) -> None:
+    """Add the lines of a key at ``column``; ``start`` is what stands before it."""
+    if type(value) is str:
+        add(f"{start}{_string(key)}: {_string(value)}")
+    elif (on_line := inline(value)) is not None:
+        add(f"{start}{_string(key)}:{on_line}")
+    else:
+        add(f"{start}{_string(key)}:")
+        _inside(add, value, column, style)
+
+
+def _inside(add: _Add, value: Any, column: int, style: Style) -> None:
+    if isinstance(value, dict):
+        below = column + style.step
+        for key, each in value.items():
+            _entry(add, " " * below, key, each, below, style)
+    else:
+        below = column + style.dashes
+        for each in value:
+            _item(add, " " * below, each, below, style)
+
+
+def _item(add: _Add, start: str, value: Any, column: int, style: Style) -> None:
+    start, below = f"{start}-", column + 2
+    if (on_line := inline(value)) is not None:
+        add(start + on_line)
+    elif isinstance(value, dict):
+        for number, (key, each) in enumerate(value.items()):
+            _entry(add, " " * below if number else f"{start} ", key, each, below, style)
+    else:
+        for number, each in enumerate(value):
+            _item(add, " " * below if number else f"{start} ", each, below, style)

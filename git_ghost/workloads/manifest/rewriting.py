@@ -1,0 +1,93 @@
+"""Documents whose text follows their data: comments and format stay where nothing changes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from git_ghost.workloads.manifest.edits import copied, with_texts
+from git_ghost.workloads.manifest.layout import Layout, Unpatchable
+from git_ghost.workloads.manifest.patching import patched
+from git_ghost.workloads.manifest.reading import (
+    Document,
+    ManifestError,
+    Object,
+    Source,
+    nodes,
+    parse_yaml,
+)
+from git_ghost.workloads.manifest.step import NOTE, note_of
+from git_ghost.workloads.manifest.writing import dump
+
+_HEADED = re.compile(r"(?:[^\S\n]*(?:[#%][^\n]*)?\n)*---(?=\s|\Z)")
+_DIRECTIVE = re.compile(r"(?:[^\S\n]*(?:#[^\n]*)?\n)*%")
+
+
+def rewritten(document: Document, data: Object) -> Document:
+    """``document`` with ``data`` in the place of its own, its text edited to say the same.
+
+    Where that cannot be done the object is written anew first, and ``source.why`` says why.
+    """
+    if data == document.data:
+        return document._replace(data=data)
+    if document.source is not None:
+        try:
+            return _edited(document, document.source, data)
+        except Unpatchable as e:
+            document = _anew(document, str(e))
+    else:
+        document = _anew(document)
+    assert document.source is not None
+    return _edited(document, document.source, data)
+
+
+def _edited(document: Document, source: Source, data: Object) -> Document:
+    (root,) = nodes(source.text, document.where)
+    text, kept = patched(source.text, root, document.data, data)
+    if kept:  # into the notes, which are text too
+        data = copied(data)
+        for owner, path, was in patched(source.text, root, document.data, data)[1]:
+            annotations = owner["metadata"]["annotations"]
+            annotations[NOTE] = with_texts(note_of(owner) or "[]", [(path, was)])
+        text, _ = patched(source.text, root, document.data, data)
+    try:
+        (again,) = parse_yaml(text, document.where)
+    except (ManifestError, ValueError) as e:
+        raise Unpatchable("its style") from e
+    if again.data != data:
+        raise Unpatchable("its style")
+    return document._replace(data=data, source=source._replace(text=text))
+
+
+def _anew(document: Document, why: str = "") -> Document:
+    """The document with a text that can be edited; what is around the object stays as it is."""
+    source, text = document.source or Source(""), dump([document.data])
+    for root in nodes(source.text, document.where):
+        layout, start = Layout(source.text), root.start_mark.index
+        line, end = layout.line_start(start), layout.line_end(layout.end(root))
+        newline = layout.newline(end)
+        head = source.text[:line]
+        if source.text[line:start].strip(" "):  # behind the three dashes
+            head = source.text[:start].rstrip(" ") + newline
+        text = head + text[:-1].replace("\n", newline) + source.text[end:]
+    return document._replace(source=source._replace(text=text, why=why))
+
+
+def text_of(documents: Sequence[Document]) -> str:
+    """The documents as YAML, those of one file as they stand there."""
+    whole: list[str] = []
+    for document in documents:
+        source = document.source or Source(dump([document.data]))
+        whole += (_border(whole[-1], source.text) if whole else source.mark), source.text
+    return "".join(whole)
+
+
+def _border(before: str, after: str) -> str:
+    """What has to be put between two documents."""
+    lines = before.rstrip("\r\n")
+    ended = "" if before.endswith("\n") else "\n"
+    if lines[lines.rfind("\n") + 1 :].startswith("..."):
+        return ended
+    if _DIRECTIVE.match(after):
+        return f"{ended}...\n"
+    return ended if _HEADED.match(after) else f"{ended}---\n"
