@@ -24,6 +24,26 @@ def parse_size(text: str, name: str) -> int:
     return int(match[1]) << _UNITS[match[2].lower()]
 
 
+_DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?\Z", re.ASCII)
+
+
+def seconds_of(text: str) -> float | None:
+    """A duration as 90, 90s, 5m or 1h in seconds; None for anything else."""
+    match = _DURATION.match(text)
+    if match is None:
+        return None
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def parse_duration(text: str, name: str) -> float:
+    """A duration in seconds; UsageError names ``name``."""
+    found = seconds_of(text.strip())
+    if found is None:
+        raise UsageError(f"{name} is '{text}', which is no duration", "Use 90, 90s, 5m or 1h.")
+    return found
+
+
 def parse_bool(text: str, name: str) -> bool:
     """A boolean as git config spells it (a number too); UsageError names ``name``."""
     if text.lower() in _TRUE:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, Final, Generic, TypeVar
+from typing import IO, Any, Final, Generic, NamedTuple, TypeVar
 
 from git_ghost.errors import GitFailed
 from git_ghost.urls import redact_text
@@ -65,6 +66,68 @@ _SAID: Final = 1 << 17
 
 _PATIENCE: Final = 5.0
 """Seconds to wait for what was told to end."""
+
+
+SILENT: Final = "not a sign of life in"
+"""What is added to stderr when a :class:`Watch` ends a command."""
+
+
+class Watch(NamedTuple):
+    """Ends a command that gives no sign of life, on stderr or elsewhere, for ``seconds``."""
+
+    seconds: float
+    variables: Environment
+    """What makes the command give signs; ``{}`` stands for the file it is to write them to."""
+    until: re.Pattern[bytes]
+    """The watch is over when this has been said, on stderr or there."""
+    at_once: bool = True
+    """Whether it begins with the command, and not with the first sign."""
+
+
+class _Guard:
+    """A :class:`Watch` on duty over one command."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+        self._signs, self.end = os.pipe()
+        self._signed = False
+        self._on_duty = watch.at_once
+        self._torn = b""
+
+    def variables(self) -> Environment:
+        return {
+            name: value.format(f"/dev/fd/{self.end}")
+            for name, value in self.watch.variables.items()
+        }
+
+    def wait(self, descriptor: int) -> bool:
+        """Wait for something to read from ``descriptor``; False when the silence was too long."""
+        while True:
+            given = [descriptor, self._signs] if self._signs >= 0 else [descriptor]
+            ready = select.select(given, (), (), self.watch.seconds if self._on_duty else None)[0]
+            if not ready:
+                self._on_duty = False
+                return False
+            if self._signs in ready:
+                signs = os.read(self._signs, 65536)
+                self._on_duty |= not self._signed
+                self._signed = True
+                self.look(signs)
+                if not signs:
+                    self.close()
+            if descriptor in ready:
+                return True
+
+    def look(self, said: bytes) -> None:
+        """End the watch if what ends it was said."""
+        self._torn = (self._torn + said)[-256:] if len(said) < 256 else said
+        if self._on_duty and self.watch.until.search(self._torn):
+            self._on_duty = False
+
+    def close(self) -> None:
+        if self._signs >= 0:
+            os.close(self._signs)
+            self._signs = -1
 
 
 class Stopped(Exception):
@@ -131,13 +194,14 @@ class Process:
         progress: Progress | None = None,
         keep: Sequence[int] = (),
         buffering: int = -1,
+        watch: Watch | None = None,
     ) -> None:
         """Start ``argv``.
 
         ``stdin`` is bytes to feed or a file to read from; ``stdout`` a file to write to instead of
         the pipe; ``progress`` hears its lines on stderr; ``keep`` are file descriptors the command
-        inherits; ``buffering`` 0 lets a part of the output be read here and the rest be handed on.
-        Raises OSError when it cannot be started.
+        inherits; ``buffering`` 0 lets a part of the output be read here and the rest be handed on;
+        ``watch`` bounds its silence. Raises OSError when it cannot be started.
         """
         self.argv = list(argv)
         self.status = -1
@@ -147,16 +211,21 @@ class Process:
             feed, source = stdin, subprocess.PIPE
         elif stdin is not None:
             source = stdin
-        self._process = start(
-            self.argv,
-            cwd=cwd,
-            env=env,
-            stdin=source,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            pass_fds=tuple(keep),
-            bufsize=buffering,
-        )
+        self._guard = None if watch is None else _Guard(watch)
+        try:
+            self._process = start(
+                self.argv,
+                cwd=cwd,
+                env=env if self._guard is None else {**env, **self._guard.variables()},
+                stdin=source,
+                stdout=stdout,
+                stderr=subprocess.PIPE,
+                pass_fds=(*keep, self._guard.end) if self._guard else tuple(keep),
+                bufsize=buffering,
+            )
+        finally:
+            if self._guard is not None:
+                os.close(self._guard.end)
         self._said: list[bytes] = []
         self._progress = progress
         self._failure: BaseException | None = None
@@ -190,13 +259,30 @@ class Process:
         assert pipe is not None
         torn = b""
         with pipe:
-            while chunk := os.read(pipe.fileno(), 65536):
+            for chunk in self._chunks(pipe.fileno()):
                 self._said.append(chunk)
                 if self._progress is not None:
                     # Whole lines only: in half a URL a password would not be recognised.
                     *lines, torn = re.split(rb"[\r\n]", torn + chunk)
                     if whole := [line for line in lines if line.strip()]:
                         self._tell(self._progress, whole[-1])
+
+    def _chunks(self, descriptor: int) -> Iterator[bytes]:
+        """What it says on stderr; its guard ends it when that, and all else, is too little."""
+        guard = self._guard
+        while True:
+            if guard is not None and not guard.wait(descriptor):
+                self._process.terminate()
+                yield f"\n{SILENT} {guard.watch.seconds:g} s\n".encode()
+                continue
+            chunk = os.read(descriptor, 65536)
+            if guard is not None:
+                guard.look(chunk)
+            if not chunk:
+                break
+            yield chunk
+        if guard is not None:
+            guard.close()
 
     def _tell(self, progress: Progress, line: bytes) -> None:
         try:

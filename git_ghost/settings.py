@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, NamedTuple, TypeVar, overload
 
 from git_ghost.errors import UsageError
-from git_ghost.gitconfig import GitConfig, parse_bool, parse_size
+from git_ghost.gitconfig import GitConfig, parse_bool, parse_duration, parse_size
 
 T = TypeVar("T")
 
@@ -61,6 +61,11 @@ def size(given: Given) -> int:
     return parse_size(given.text, given.name)
 
 
+def duration(given: Given) -> float:
+    """A time in seconds."""
+    return parse_duration(given.text, given.name)
+
+
 def branch_prefix(given: Given) -> str:
     """The first part of branch names."""
     from git_ghost.model import check_prefix  # a call that only parses its options needs no model
@@ -75,7 +80,7 @@ def place(given: Given) -> str:
     return locate(given.text, given.folder or os.getcwd()) if given.text else ""
 
 
-_EMPTY_IS_UNSET = (size, branch_prefix, place)
+_EMPTY_IS_UNSET = (size, duration, branch_prefix, place)
 """Types for which an empty value is the same as none."""
 
 
@@ -199,6 +204,13 @@ class Settings:
         "Whether the ssh connection is opened while the working tree is looked at, and shared by"
         " the git commands of one call",
         default="true",
+    )  # fmt: skip
+    timeout = Setting(
+        "ghost.timeout", duration, CONNECTION,
+        "How long a server may say nothing before the call ends with exit code 7; 0: for ever",
+        more="Such as 90, 90s or 5m. A server at work says so every few seconds. Where git config"
+        " has http.lowSpeedTime, that counts for http.",
+        default="60s",
     )  # fmt: skip
     init_image = Setting(
         "ghost.image", text, PODS, "Image of the pull step",

@@ -18,6 +18,7 @@ import pytest
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError, StillUnreachable
 from git_ghost.gitconfig import GitConfig
 from git_ghost.transport.causes import explain
+from git_ghost.transport.patience import Patience
 from git_ghost.transport.ssh import SharedConnections
 from git_ghost.usecases.retrying import Done, Failed, retry
 from tests.support.http import HttpServer
@@ -184,14 +185,14 @@ def test_what_may_pass_is_told_from_what_does_not(said: str) -> None:
 def test_a_connection_by_the_users_own_ssh_is_bounded_too(command: str, sandbox: Sandbox) -> None:
     config = GitConfig({"ghost.sshahead": ("false",)})
     env = {**sandbox.env, "GIT_SSH_COMMAND": command}
-    with SharedConnections(config, env, bounded=True) as connections:
+    with SharedConnections(config, env, Patience(60)) as connections:
         variables, _ = connections.ready("ssh://host/a.git")
         words = shlex.split(variables["GIT_SSH_COMMAND"])
     assert words[: len(command.split()) or 1] == (command.split() or ["ssh"])
     assert {"ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4"} <= set(words)
     for other in ("plink -batch", "'unbalanced"):
         env = {**sandbox.env, "GIT_SSH_COMMAND": other}
-        with SharedConnections(config, env, bounded=True) as connections:
+        with SharedConnections(config, env, Patience(60)) as connections:
             assert connections.ready("ssh://host/a.git") == ({}, "")
 
 

@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, NoSuchGhost, RemoteError
+from git_ghost.process import SILENT
 from git_ghost.urls import redact, redact_text
 
 
@@ -113,6 +114,12 @@ _CAUSES = (  # the first that is found counts
         passing=True,
     ),
     _Cause(
+        rf"(?m)^{SILENT} (\S+ s)$",
+        "not a word in {0} from",
+        "Check whether the server is up. How long it may be silent says ghost.timeout.",
+        passing=True,
+    ),
+    _Cause(
         r"Connection refused|Failed to connect|Couldn't connect|No route to host|Host is down"
         r"|Network is unreachable|[Cc]onnection timed out|Operation timed out|onnection timeout"
         r"|Cannot assign requested address|Resolving timed out",
@@ -177,5 +184,5 @@ _NOISE = re.compile(
     r"(?:remote: )?(?:Enumerating|Counting|Compressing|Writing|Total|Delta|Receiving|Resolving"
     r"|Unpacking)\b"
     r"|and the repository exists|Please make sure|To \S+$|remote:\s*$|hint: |send-pack: "
-    r"|error: failed to push some refs"
+    rf"|error: failed to push some refs|{SILENT}"
 )

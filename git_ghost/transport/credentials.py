@@ -17,6 +17,7 @@ from git_ghost.errors import GhostError, UsageError
 from git_ghost.files import write_private
 from git_ghost.git import git
 from git_ghost.process import Environment
+from git_ghost.transport.patience import Patience
 from git_ghost.urls import Server, redact, server_of
 
 SSH_KEYS = ("ssh-privatekey", "ssh")
@@ -24,9 +25,6 @@ SSH_KEYS = ("ssh-privatekey", "ssh")
 KNOWN_HOSTS = ("known_hosts", "ssh-knownhosts")
 CA = "ca.crt"
 _KNOWN = (*SSH_KEYS, *KNOWN_HOSTS, "username", "password", CA)
-
-BOUNDS = ("ConnectTimeout=30", "ServerAliveInterval=15", "ServerAliveCountMax=4")
-"""ssh options (seconds) without which a connection may hang for hours."""
 
 _LARGEST = 1 << 20
 """Bytes a whole secret may have in Kubernetes."""
@@ -102,7 +100,7 @@ class Credentials:
 
     ``source`` and ``ghosts`` are the mounted folders (empty: none). ``source_url`` and
     ``ghost_url`` are what git is given as the repositories' places, ``cwd`` and ``env`` where that
-    means what it does (a remote's name, ``insteadOf`` rules).
+    means what it does (a remote's name, ``insteadOf`` rules); ``patience`` is for ssh.
     """
 
     def __init__(
@@ -115,8 +113,10 @@ class Credentials:
         ghost_url: str,
         cwd: str | None,
         env: Environment,
+        patience: Patience,
     ) -> None:
         """Read the secrets; GhostError when one cannot be used."""
+        self._patience = patience
         self._folder = folder
         self._source = read_secret(source) if source else None
         self._ghosts = read_secret(ghosts) if ghosts else None
@@ -213,7 +213,7 @@ class Credentials:
             place = os.path.join(self._folder, f"{len(self._prepared)}")
             os.mkdir(place, 0o700)
             if server.scheme == "ssh":
-                given = _Given(ssh=_ssh_command(secret, place))
+                given = _Given(ssh=_ssh_command(secret, place, self._patience))
             else:
                 given = _web_settings(secret, server, shown, place, self._env)
             self._prepared[which] = given
@@ -223,7 +223,7 @@ class Credentials:
 # --- ssh -----------------------------------------------------------------------------------------
 
 
-def _ssh_command(secret: Secret, place: str) -> str:
+def _ssh_command(secret: Secret, place: str, patience: Patience) -> str:
     name = next(name for name in SSH_KEYS if name in secret.entries)
     key = secret.entries[name].replace(b"\r\n", b"\n").strip() + b"\n"
     _check_key(key, os.path.join(secret.folder, name))
@@ -234,7 +234,7 @@ def _ssh_command(secret: Secret, place: str) -> str:
         "BatchMode=yes",
         "StrictHostKeyChecking=yes",
         "UpdateHostKeys=no",
-        *BOUNDS,
+        *patience.ssh_options,
     ]
     hosts = secret.first(KNOWN_HOSTS)
     if hosts is not None:

@@ -7,13 +7,14 @@ git itself does the talking: it alone knows the user's credential helpers, ssh, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from git_ghost.errors import GitFailed
 from git_ghost.git import Running
 from git_ghost.process import Environment, Progress
 from git_ghost.transport.causes import explain, is_known
 from git_ghost.transport.credentials import Credentials
+from git_ghost.transport.patience import Patience
 from git_ghost.transport.ssh import SharedConnections
 
 _FETCH = (
@@ -48,14 +49,13 @@ _PUSH = (
 class Link(NamedTuple):
     """What the network commands of one call share.
 
-    Who hears about progress, ssh connections, mounted credentials; ``bounded``: a connection on
-    which nothing moves for a minute is given up.
+    Who hears about progress, ssh connections, mounted credentials, how long a server may be silent.
     """
 
     progress: Progress | None = None
     ssh: SharedConnections | None = None
     credentials: Credentials | None = None
-    bounded: bool = False
+    patience: Patience = Patience()
 
     def ahead(self, url: str) -> None:
         """Begin to connect to ``url``, which will be needed."""
@@ -92,8 +92,7 @@ def _env(place: Place, url: str) -> Environment:
     env, link = place.env, place.link
     if link.credentials is not None:
         env = link.credentials.applied(env, url)
-    if link.bounded:
-        env = {**_SPEED, **env}
+    env = {**link.patience.variables, **env}
     if link.ssh is None:
         return env
     variables, said = link.ssh.ready(url, link.ssh_command(url))
@@ -102,8 +101,17 @@ def _env(place: Place, url: str) -> Environment:
     return {**env, **variables}
 
 
-_SPEED = {"GIT_HTTP_LOW_SPEED_LIMIT": "1", "GIT_HTTP_LOW_SPEED_TIME": "60"}
-"""Nothing in a minute: a server that is still counting objects sends a sign of life every 5 s."""
+def _start(place: Place, url: str, *args: str, **options: Any) -> Running:
+    """Start a git command that talks to ``url``, in :func:`_env`."""
+    env = _env(place, url)
+    watch = place.link.patience.watch(url, env)
+    return Running(*args, cwd=place.cwd, env=env, watch=watch, **options)
+
+
+def _progress(place: Place, url: str) -> bool:
+    """Whether git is to tell how it gets on: somebody listens, or watches that it does."""
+    link = place.link
+    return link.progress is not None or link.patience.watch(url, place.env) is not None
 
 
 def fetch(
@@ -116,11 +124,9 @@ def fetch(
     args = [*_FETCH_CONFIG, *config, "fetch", *_FETCH]
     if depth:
         args.append(f"--depth={depth}")
-    args.append("--progress" if place.link.progress else "--quiet")
-    return Running(
-        *args, "--", url, *refspecs,
-        cwd=place.cwd, env=_env(place, url), progress=place.link.progress, keep=place.keep,
-    )  # fmt: skip
+    args.append("--progress" if _progress(place, url) else "--quiet")
+    options = {"progress": place.link.progress, "keep": place.keep}
+    return _start(place, url, *args, "--", url, *refspecs, **options)
 
 
 def finish(running: Running, url: str) -> None:
@@ -133,9 +139,7 @@ def finish(running: Running, url: str) -> None:
 
 def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
     """The branches of ``url`` as (object id, full ref name); raises RemoteError."""
-    running = Running(
-        "ls-remote", "--quiet", "--refs", "--heads", "--", url, cwd=place.cwd, env=_env(place, url)
-    )
+    running = _start(place, url, "ls-remote", "--quiet", "--refs", "--heads", "--", url)
     try:
         out = running.result()
     except GitFailed as e:
@@ -163,13 +167,11 @@ def push(
     when the session failed or the server refused a ref.
     """
     args = ["-c", "push.pushOption=", "-c", "push.negotiate=false", "push", *_PUSH]
-    args.append("--progress" if place.link.progress else "--no-progress")
+    args.append("--progress" if _progress(place, url) else "--no-progress")
     args += ["--dry-run"] * dry_run
     args += [f"--force-with-lease={u.ref}:{u.old}" for u in updates]
-    running = Running(
-        *args, "--", url, *(f"{u.new}:{u.ref}" for u in updates),
-        cwd=place.cwd, env=_env(place, url), progress=place.link.progress,
-    )  # fmt: skip
+    refspecs = [f"{u.new}:{u.ref}" for u in updates]
+    running = _start(place, url, *args, "--", url, *refspecs, progress=place.link.progress)
     out = running.result(ok=range(-128, 256))
     status, said = running.wait()
     fates = dict(_fates(out.decode("utf-8", "surrogateescape")))
@@ -211,8 +213,6 @@ def _may_be_there(updates: Sequence[Update], refused: Mapping[str, str]) -> bool
 
 def _existing(place: Place, url: str, refs: Sequence[str]) -> set[str]:
     """Which of ``refs`` are in ``url`` now; none when that cannot be told."""
-    running = Running(
-        "ls-remote", "--quiet", "--refs", "--", url, *refs, cwd=place.cwd, env=_env(place, url)
-    )
+    running = _start(place, url, "ls-remote", "--quiet", "--refs", "--", url, *refs)
     out = running.result(ok=range(-128, 256)).decode("utf-8", "surrogateescape")
     return {line.partition("\t")[2] for line in out.splitlines()}.intersection(refs)

@@ -23,7 +23,7 @@ from git_ghost.files import private_folder, remove_folder
 from git_ghost.gitconfig import GitConfig
 from git_ghost.process import Background, Environment, start
 from git_ghost.settings import Settings
-from git_ghost.transport.credentials import BOUNDS
+from git_ghost.transport.patience import Patience
 from git_ghost.urls import parse
 
 IDLE_SECONDS = 20
@@ -84,11 +84,13 @@ class SharedConnections:
     by that command alone: who may read one repository of a host may not read every other.
     """
 
-    def __init__(self, config: GitConfig, env: Environment, *, bounded: bool = False) -> None:
-        """``env`` is the environment git will run in; ``bounded``: no connection may hang."""
+    def __init__(
+        self, config: GitConfig, env: Environment, patience: Patience = Patience()
+    ) -> None:
+        """``env`` is the environment of git, ``patience`` how long a server may be silent."""
         self._config = config
         self._env = env
-        self._bounded = bounded
+        self._patience = patience
         self._folder = ""
         self._opening: dict[tuple[Host, str], tuple[_Way, Background[_Opened]]] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -112,7 +114,7 @@ class SharedConnections:
         way, opening = self._opening.get((host, command), (None, None)) if host else (None, None)
         opened = opening.get() if opening else _Opened(False)
         if way is None or not opened.shared:
-            bounded = self._bounded and not command and self._is_openssh()
+            bounded = self._patience.seconds and not command and self._is_openssh()
             return ({"GIT_SSH_COMMAND": self._command} if bounded else {}), opened.said
         options = f"-o ControlMaster=no -o ControlPath={shlex.quote(way.path)}"
         return {"GIT_SSH_COMMAND": f"{way.command} {options}"}, ""
@@ -125,8 +127,8 @@ class SharedConnections:
     @property
     def _command(self) -> str:
         """The same with our bounds, if it is to have them; the user's own come first and count."""
-        bounds = BOUNDS if self._bounded else ()
-        return " ".join([self._configured, *(f"-o {option}" for option in bounds)])
+        options = self._patience.ssh_options
+        return " ".join([self._configured, *(f"-o {option}" for option in options)])
 
     def _is_openssh(self) -> bool:
         """Whether git's ssh command is OpenSSH's ssh with options, and nothing more."""

@@ -16,6 +16,7 @@ from git_ghost.repository import Repository, global_config, open_repository
 from git_ghost.settings import Settings
 from git_ghost.store.repository import GhostRepository, ghost_repository
 from git_ghost.transport.network import Link
+from git_ghost.transport.patience import Patience
 from git_ghost.transport.ssh import SharedConnections
 
 
@@ -49,8 +50,6 @@ class Options:
     it. It is for the ghost repository too when that is on the same host and has none of its own."""
     ghost_credentials: str = ""
     """For pull and clone: the same for the ghost repository."""
-    bounded: bool = False
-    """Whether a connection on which nothing moves is given up, for callers who try again."""
 
     @property
     def folder(self) -> str:
@@ -109,7 +108,7 @@ def open_context(options: Options) -> Context:
     """The context of a use case inside a repository; NoRepository when there is none."""
     repository = open_repository(options.folder, foreign=options.directory is not None)
     settings = _settings(options, repository.config, repository)
-    link = _link(options, repository.config, repository.env())
+    link = _link(options, repository.config, settings, repository.env())
     return Context(options, repository, repository.config, settings, link)
 
 
@@ -120,7 +119,7 @@ def context_anywhere(options: Options, *, inside: bool = True) -> Context:
             return open_context(options)
     config = global_config()
     settings = _settings(options, config, None)
-    link = _link(options, config, environment(foreign=True))
+    link = _link(options, config, settings, environment(foreign=True))
     return Context(options, None, config, settings, link)
 
 
@@ -129,6 +128,6 @@ def _settings(options: Options, config: GitConfig, repository: Repository | None
     return Settings.resolve(options.flags, options.environ, config, top)
 
 
-def _link(options: Options, config: GitConfig, env: Environment) -> Link:
-    shared = SharedConnections(config, env, bounded=options.bounded)
-    return Link(options.progress, shared, bounded=options.bounded)
+def _link(options: Options, config: GitConfig, settings: Settings, env: Environment) -> Link:
+    patience = Patience.of(settings.timeout, config)
+    return Link(options.progress, SharedConnections(config, env, patience), patience=patience)

@@ -51,4 +51,5 @@ def _credentials(context: Context, folder: str) -> Credentials:
         ghost_url=context.store().url,
         cwd=repository.cwd if repository else None,
         env=repository.env() if repository else environment(foreign=True),
+        patience=context.link.patience,
     )

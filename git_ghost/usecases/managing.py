@@ -163,7 +163,7 @@ def _base(context: Context) -> tuple[bool | None, str, str]:
     if base is None:
         hint = "Push the branch to the source remote once, so that a pod can fetch its base there."
         return None, f"no remote has {decided.head[:12]} or a commit before it", hint
-    bases.require_advertised(context.here, source.remote, base)
+    bases.require_advertised(context.here, source.remote, base, context.link)
     more = f"; {decided.span.count} local commit(s) go along" if decided.span else ""
     return True, f"{base[:12]} on {source.remote} ({source.url}){more}", ""
 

@@ -12,7 +12,7 @@ from git_ghost.model import Oid, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.transport import network
-from git_ghost.transport.network import Place
+from git_ghost.transport.network import Link, Place
 from git_ghost.urls import locate, redact
 
 
@@ -94,12 +94,12 @@ def require_commit(repository: Repository, rev: str) -> Oid:
     return found
 
 
-def require_advertised(repository: Repository, remote: str, base: Oid) -> None:
+def require_advertised(repository: Repository, remote: str, base: Oid, link: Link = Link()) -> None:
     """Ask the remote whether its branches still reach ``base``, as far as can be told here.
 
     NoSuchBase when none of the branches it has now does; RemoteError when it does not answer.
     """
-    place = Place(repository.cwd, repository.env())
+    place = Place(repository.cwd, repository.env(), link)
     tips = [value for value, _ in network.list_heads(place, remote)]
     feed = "".join(f"{tip}^{{commit}}\n" for tip in tips).encode()
     out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode(

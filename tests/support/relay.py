@@ -42,6 +42,7 @@ class Relay:
         delay_ms: float = 0.0,
         cut_up: int | None = None,
         cut_down: int | None = None,
+        stalls: bool = False,
     ) -> None:
         """Listen on `port` (0: any). Delays are one-way, in milliseconds.
 
@@ -52,12 +53,14 @@ class Relay:
             delay_ms: added to every block, in each direction.
             cut_up: lose a connection after so many bytes from client to target.
             cut_down: lose a connection after so many bytes from target to client.
+            stalls: keep such a connection open, and pass nothing on any more.
 
         """
         self.target = (target_host, target_port)
         self.delay_ms = delay_ms
         self.cut_up = cut_up
         self.cut_down = cut_down
+        self.stalls = stalls
         self.bytes_up = 0
         """Passed on from clients to the target so far."""
         self.bytes_down = 0
@@ -129,6 +132,8 @@ class Relay:
                 _shut(lane.source, socket.SHUT_RD)
                 return
             left = left - len(block) if left is not None else None
+            if lost and self.stalls:
+                self._closed.wait()
             if lost:
                 _shut(to, socket.SHUT_RDWR)
                 _shut(lane.source, socket.SHUT_RDWR)

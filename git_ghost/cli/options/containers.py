@@ -12,6 +12,7 @@ import click
 
 from git_ghost.cli.options.common import CONTAINERS, Decorator, remembered, together
 from git_ghost.cli.view.output import tell
+from git_ghost.gitconfig import seconds_of
 
 if TYPE_CHECKING:
     from git_ghost.usecases import Options, Pulled
@@ -22,16 +23,13 @@ T = TypeVar("T")
 REPORT_BYTES = 4096
 """What Kubernetes takes as a container's termination message."""
 
-_DURATION = re.compile(r"(?=.)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s?)?\Z", re.ASCII)
-
 
 def duration(text: str) -> float:
     """Seconds, or numbers with h, m and s, in seconds; BadParameter otherwise."""
-    match = _DURATION.match(text)
-    if match is None:
+    found = seconds_of(text)
+    if found is None:
         raise click.BadParameter(f"'{text}' is no duration such as 90, 90s, 5m or 1h.")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    return found
 
 
 def mode(text: str) -> int:
@@ -113,7 +111,6 @@ def attempt(options: Options, work: Callable[[Options], T]) -> tuple[T, Finished
         options,
         git_credentials=_folder(given, "git_credentials"),
         ghost_credentials=_folder(given, "ghost_credentials"),
-        bounded=seconds > 0,
     )
     if "umask" in given:
         os.umask(given["umask"])
