@@ -242,6 +242,14 @@ class Settings:
         "ghost.initRunAsUser", text, PODS, "User the pull runs as; none: the cluster chooses",
         default="65533", flags=["--init-run-as-user"], metavar="UID",
     )  # fmt: skip
+    init_requests = Setting(
+        "ghost.initRequests", text, PODS, "What the pull asks for; none: nothing",
+        default="cpu=100m,memory=256Mi", flags=["--init-requests"], metavar="NAME=AMOUNT",
+    )  # fmt: skip
+    init_limits = Setting(
+        "ghost.initLimits", text, PODS, "What the pull may have at most; none: no limits",
+        default="cpu=1,memory=1Gi", flags=["--init-limits"], metavar="NAME=AMOUNT",
+    )  # fmt: skip
     labels = Setting(
         "ghost.label", texts, PODS, "Label for the objects and their pods",
         flags=["-l", "--label"], metavar="KEY=VALUE",

@@ -279,6 +279,8 @@ CHOICES: list[tuple[list[str], str, str, list[str]]] = [
     (["--mount", "/code"], "ghost.mount", "/code", ["mountPath: /code", "workingDir: /code"]),
     (["--git-secret", "one"], "ghost.gitSecret", "one", ["secretName: one", "/etc/git-ghost/git"]),
     (["--ghost-secret", "two"], "ghost.ghostSecret", "two", ["secretName: two"]),
+    (["--init-requests", "cpu=50m"], "ghost.initRequests", "cpu=50m", ["cpu: 50m"]),
+    (["--init-limits", "memory=3Gi"], "ghost.initLimits", "memory=3Gi", ["memory: 3Gi"]),
     (["--init-run-as-user", "1337"], "ghost.initRunAsUser", "1337", ["runAsUser: 1337"]),
     (
         ["--source", "https://h/s.git"],

@@ -183,3 +183,34 @@ def test_the_help_of_inject_names_every_kind(box: Sandbox) -> None:
     words = set(re.findall(r"\w+", box.ghost("inject", "-h").ok()))
     known = {kind.name for kind in kinds.every() if kind.has_templates or kind.refers}
     assert known <= words
+
+
+def resources(done: Result) -> Any:
+    """What the pull step of the Job asks for."""
+    return _pod(yaml.safe_load(done.ok()))["initContainers"][0].get("resources")
+
+
+def test_the_resources_of_the_pull_can_be_set_and_left_out(box: Sandbox) -> None:
+    done = run(box, JOB, "--init-requests", "cpu=0.5,memory=2e8", "--init-limits", "none")
+    assert resources(done) == {"requests": {"cpu": "0.5", "memory": "2e8"}}
+    assert resources(run(box, JOB, "--init-requests", "none", "--init-limits", "none")) is None
+    limits = "resources: {limits: {cpu: '4', memory: 8Gi}}"
+    guaranteed = JOB + f"        {limits}\n"
+    done = run(box, guaranteed, "--init-limits", "cpu=2,memory=3Gi")
+    assert resources(done)["requests"] == resources(done)["limits"] == {"cpu": "2", "memory": "3Gi"}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "said"),
+    [
+        ("cpu", "'cpu' is not an amount of a resource"),
+        ("cpu=-1", "'cpu=-1' is not an amount"),
+        ("cpu=1,memory=2GB", "'memory=2GB' is not an amount"),
+        ("cpu=1001m", "requests cpu=1001m, more than its limit 1"),
+        ("memory=1.5Gi", "requests memory=1.5Gi, more than its limit 1Gi"),
+    ],
+)
+def test_amounts_that_kubernetes_would_not_take_are_refused(
+    box: Sandbox, amounts: str, said: str
+) -> None:
+    assert said in run(box, JOB, "--init-requests", amounts).fails(2)

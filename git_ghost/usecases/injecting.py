@@ -14,7 +14,7 @@ from git_ghost.urls import redact
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, context_anywhere
 from git_ghost.workloads import manifest
-from git_ghost.workloads.manifest import Document, ManifestError, Step
+from git_ghost.workloads.manifest import Document, ManifestError, Step, quantities
 
 
 class Target(NamedTuple):
@@ -234,6 +234,8 @@ def step_for(settings: Settings, target: Target) -> Step:
         git_secret=settings.git_secret,
         ghost_secret=settings.ghost_secret,
         run_as_user=_user(settings.run_as_user),
+        requests=quantities.parse(settings.init_requests),
+        limits=quantities.parse(settings.init_limits),
         labels=_pairs(settings.labels, "label"),
         annotations=_pairs(settings.annotations, "annotation"),
     )

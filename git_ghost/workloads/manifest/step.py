@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from git_ghost.errors import UsageError
 from git_ghost.model import RUN_LABEL, is_oid
 from git_ghost.urls import is_local, redact
+from git_ghost.workloads.manifest import quantities
 from git_ghost.workloads.manifest.reading import Object
 
 NAME = "git-ghost"
@@ -26,9 +27,6 @@ _SOURCE = "source"
 """The folder in the volume: git does not trust the volume's root, which belongs to root."""
 _SECRETS_AT = "/etc/git-ghost"
 _RETRY = "5m"
-
-_REQUESTS = {"cpu": "100m", "memory": "256Mi"}
-_LIMITS = {"cpu": "1", "memory": "1Gi"}
 
 _EXPRESSION = re.compile(r"\{\{[^{}]+\}\}\Z")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?\Z")
@@ -60,6 +58,10 @@ class Step(NamedTuple):
     """Name of the Secret with the credentials for the ghost repository."""
     run_as_user: int | None = IMAGE_USER
     """The user the pull runs as; None: whom the cluster chooses."""
+    requests: Mapping[str, str] = {"cpu": "100m", "memory": "256Mi"}
+    """Resources the pull asks for; its limits, in a pod of the class Guaranteed."""
+    limits: Mapping[str, str] = {"cpu": "1", "memory": "1Gi"}
+    """Resources it may have at most."""
     labels: Mapping[str, str] = {}
     annotations: Mapping[str, str] = {}
 
@@ -141,6 +143,7 @@ def checked(step: Step) -> Step:
         )
     if step.run_as_user is not None and step.run_as_user < 0:
         raise UsageError(f"{step.run_as_user} is no user id")
+    quantities.check(step.requests, step.limits)
     _check_labels(step)
     return step._replace(mount=_mount_path(step.mount))
 
@@ -210,14 +213,18 @@ def init_container(step: Step, *, guaranteed: bool) -> Object:
         "command": ["git-ghost"],
         "args": args,
         "env": [{"name": key, "value": value} for key, value in environment.items()],
-        "resources": {
-            "requests": dict(_LIMITS if guaranteed else _REQUESTS),
-            "limits": dict(_LIMITS),
-        },
+        **_resources(step, guaranteed=guaranteed),
         "securityContext": security,
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
     }
+
+
+def _resources(step: Step, *, guaranteed: bool) -> Object:
+    requests = step.limits if guaranteed and step.limits else step.requests
+    both = {"requests": dict(requests), "limits": dict(step.limits)}
+    found = {key: amounts for key, amounts in both.items() if amounts}
+    return {"resources": found} if found else {}
 
 
 def volumes(step: Step) -> list[Object]:
