@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.lab import Lab
+from tests.support.sandbox import Sandbox
 from tests.support.v01 import V01
 
 
@@ -173,3 +174,113 @@ def test_the_source_may_hold_the_ghosts_itself(lab: Lab, feat: str) -> None:
     forget(lab, "feat")
     assert printed(lab) == feat
     assert arrives(lab, clone(lab, feat))
+
+
+# --- bases that no remote-tracking ref tells of ---------------------------------------------------
+
+
+def cloned_by(lab: Lab, hash: str, at: Path) -> Path:
+    """Clone a ghost and assert that the very files of a working tree and its commit arrive."""
+    pod = clone(lab, hash, f"pod-of-{at.name}")
+    assert lab.disk_state(pod) == lab.disk_state(at)
+    assert lab.head(at=pod) == lab.head(at=at)
+    return pod
+
+
+@pytest.mark.parametrize("commits", [0, 2])
+def test_a_worktree_of_a_bare_clone_sends_what_the_remote_lacks(lab: Lab, commits: int) -> None:
+    bare, work = lab.sandbox.root / "project.git", lab.sandbox.root / "work"
+    lab.sandbox.git("clone", "--quiet", "--bare", lab.source_url, bare)
+    lab.sandbox.git("worktree", "add", "--quiet", "-b", "feat", work, cwd=bare)
+    for n in range(commits):
+        lab.write("foo", b"%d\n" % n, at=work)
+        lab.commit(f"Local {n}", at=work)
+    lab.write("README", b"changed\n", at=work)
+    done = lab.ghost("push", at=work)
+    assert len(done.ok().splitlines()) == (2 if commits else 1)
+    assert "warning" not in done.err
+    cloned_by(lab, done.ok().split()[-1], work)
+
+
+@pytest.mark.parametrize("ref", ["refs/pipelines/7", "refs/tags/v1"])
+@pytest.mark.parametrize("depth", ["--depth=1", "--depth=99"])
+def test_a_checkout_of_a_ref_that_is_no_branch_finds_its_base(
+    lab: Lab, ref: str, depth: str
+) -> None:
+    lab.write("foo", b"ci\n")
+    lab.commit("Only there")
+    lab.sandbox.git("tag", "-a", "-m", "Version 1", "v1", cwd=lab.laptop)
+    lab.sandbox.git("push", "--quiet", "origin", f"v1:{ref}", cwd=lab.laptop)
+    work = lab.sandbox.repo("work")
+    lab.sandbox.git("remote", "add", "origin", lab.source_url, cwd=work)
+    lab.sandbox.git("fetch", "--quiet", depth, "origin", f"{ref}:{ref}", cwd=work)
+    lab.sandbox.git("checkout", "--quiet", "--detach", ref, cwd=work)
+    lab.write("README", b"changed\n", at=work)
+    done = lab.ghost("push", at=work)
+    assert "warning" not in done.err
+    cloned_by(lab, done.ok().split()[-1], work)
+
+
+def test_a_base_that_only_a_tag_holds_comes_from_servers_that_hand_out_tips_only(lab: Lab) -> None:
+    lab.write("foo", b"tagged\n")
+    lab.commit("Below the tag")
+    lab.sandbox.git("commit", "--quiet", "--allow-empty", "-m", "Tagged", cwd=lab.laptop)
+    lab.sandbox.git("tag", "v1", cwd=lab.laptop)
+    lab.sandbox.git("push", "--quiet", "origin", "v1", cwd=lab.laptop)
+    lab.sandbox.git("reset", "--quiet", "--hard", "HEAD~1", cwd=lab.laptop)
+    lab.sandbox.git("update-ref", "-d", "refs/remotes/origin/main", cwd=lab.laptop)
+    lab.write("README", b"changed\n")
+    lab.sandbox.config("protocol.version", "0")
+    hash = printed(lab)
+    assert len(lab.ghost_refs()) == 1
+    cloned_by(lab, hash, lab.laptop)
+
+
+@pytest.mark.parametrize("words", [("push",), ("push", "-n"), ("push", "commits")])
+def test_a_history_that_the_remote_has_nothing_of_is_refused_with_the_way_out(
+    lab: Lab, words: tuple[str, ...]
+) -> None:
+    work = lab.sandbox.repo("work")
+    lab.write("foo", b"b\n", at=work)
+    head = lab.commit("First", at=work)
+    lab.sandbox.git("remote", "add", "origin", lab.source_url, cwd=work)
+    err = lab.ghost(*words, at=work).fails(4)
+    assert f"origin has neither {head} nor a commit before it" in err
+    assert "git push origin HEAD" in err
+    assert "git ghost push diff" in err
+    assert lab.ghost_refs() == []
+    assert lab.ghost("push", "diff", at=work).ok().split()[0] == head
+    lab.sandbox.git("push", "--quiet", lab.source_url, "HEAD:work", cwd=work)
+    assert lab.ghost(*words, at=work).ok()
+
+
+def test_a_remote_that_cannot_be_asked_is_told_with_the_way_out(lab: Lab) -> None:
+    lab.sandbox.git("update-ref", "-d", "refs/remotes/origin/main", cwd=lab.laptop)
+    lab.sandbox.git("remote", "set-url", "origin", "/nowhere/source.git", cwd=lab.laptop)
+    err = lab.ghost("push").fails(7)
+    assert "no remote-tracking ref tells what origin has" in err
+    assert "git ghost push diff" in err
+
+
+# --- without any set-up ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("remote", [None, "never-pushed", "unreachable"])
+def test_without_any_set_up_a_ghost_can_be_cloned_by_its_hash(
+    sandbox: Sandbox, remote: str | None
+) -> None:
+    work, pod = sandbox.repo("work"), sandbox.root / "pod"
+    if remote:
+        sandbox.repo("never-pushed", bare=True)
+        sandbox.git("remote", "add", "origin", sandbox.root / remote, cwd=work)
+    (work / "foo").write_bytes(b"a\n")
+    sandbox.git("add", "foo", cwd=work)
+    sandbox.git("commit", "--quiet", "-m", "First", cwd=work)
+    (work / "foo").write_bytes(b"b\n")
+    done = sandbox.ghost("push", cwd=work)
+    assert f"recorded to be in {work}, good for this machine alone" in done.err
+    base, hash = done.ok().split()
+    sandbox.git("commit", "--quiet", "--amend", "-m", "Another", cwd=work)
+    sandbox.ghost("clone", hash, pod).ok()
+    assert (pod / "foo").read_bytes() == b"b\n"
+    assert sandbox.text("rev-parse", "HEAD", cwd=pod) == base

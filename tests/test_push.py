@@ -216,15 +216,22 @@ def test_refs_below_refs_remotes_alone_are_no_remote(lab: Lab) -> None:
     assert len(send(lab).lines) == 1
 
 
-def test_a_remote_nothing_was_fetched_from_is_said(lab: Lab) -> None:
+def test_a_remote_nothing_was_fetched_from_is_asked(lab: Lab) -> None:
     lab.sandbox.git("update-ref", "-d", "refs/remotes/origin/main", cwd=lab.laptop)
-    pushed = send(lab)
-    assert pushed.lines == (f"{lab.head()} {lab.tree_of()}",)
-    assert f"no remote-tracking ref has {lab.head()}" in texts(pushed)
-    for what in ("commits", "all"):
-        with pytest.raises(UsageError, match="no commit of this history is on a remote") as caught:
-            send(lab, what=what)
-        assert f"git ghost push {what} FROM" in caught.value.hint
+    base = lab.head()
+    assert send(lab).notices == ()
+    lab.commit("Local")
+    assert send(lab, what="commits").lines == (f"{base} {lab.head()}",)
+    explicit = send(lab, what="diff")
+    assert f"no remote-tracking ref has {lab.head()}" in texts(explicit)
+
+
+@pytest.mark.parametrize("what", ["commits", "all"])
+def test_commits_without_a_remote_need_a_base_that_is_named(lab: Lab, what: str) -> None:
+    lab.sandbox.git("remote", "remove", "origin", cwd=lab.laptop)
+    with pytest.raises(UsageError, match="no commit of this history is on a remote") as caught:
+        send(lab, what=what)
+    assert f"git ghost push {what} FROM" in caught.value.hint
 
 
 def test_a_branch_that_was_never_pushed_starts_where_it_left_the_remote_s(lab: Lab) -> None:
@@ -518,4 +525,4 @@ def test_a_push_asks_git_no_more_often_than_it_must(
     # One look at what the commits changed (submodules, LFS), none at the working tree.
     assert commands() == ["config", "diff-tree", "hash-object", "hash-object", "log",
                           "pack-objects", "push", "rev-list", "rev-list", "rev-parse",
-                          "rev-parse"]  # fmt: skip
+                          "rev-parse", "symbolic-ref"]  # fmt: skip

@@ -139,7 +139,16 @@ def finish(running: Running, url: str) -> None:
 
 def list_heads(place: Place, url: str) -> Iterator[tuple[str, str]]:
     """The branches of ``url`` as (object id, full ref name); raises RemoteError."""
-    running = _start(place, url, "ls-remote", "--quiet", "--refs", "--heads", "--", url)
+    return _list(place, url, "--refs", "--heads")
+
+
+def list_refs(place: Place, url: str) -> Iterator[tuple[str, str]]:
+    """All refs of ``url``, and what its tags stand for (``refs/tags/x^{}``); as list_heads."""
+    return _list(place, url)
+
+
+def _list(place: Place, url: str, *which: str) -> Iterator[tuple[str, str]]:
+    running = _start(place, url, "ls-remote", "--quiet", *which, "--", url)
     try:
         out = running.result()
     except GitFailed as e:

@@ -171,7 +171,7 @@ def push(
     cannot carry. ``message`` is kept with the ghosts. ``dry_run`` sends and makes nothing.
 
     Nothing in the repository changes. Raises GhostError (refused, with reasons), UsageError,
-    NoSuchBase (no such commit here), RemoteError.
+    NoSuchBase (no such commit here, or the source has nothing of its history), RemoteError.
     """
     if what not in KINDS:
         raise UsageError(f"there is no '{what}' to push", f"One of: {', '.join(KINDS)}.")
@@ -238,15 +238,14 @@ def settle_bases(
 
     Raises UsageError, NoSuchBase, and GhostError where a shallow history hides a part.
     """
-    repository, remote = context.here, context.settings.remote
+    repository = context.here
     if what == "diff" or (what == "auto" and base is not None):
         start = head = bases.require_commit(repository, "HEAD" if base is None else base)
     else:
         head = bases.require_commit(repository, "HEAD" if to is None else to)
         start = head
-    remote_base = None
-    if remote or context.config.remotes():
-        remote_base = bases.find_remote_base(repository, head, remote)
+    ask = what in ("auto", "commits", "all") and base is None  # what goes depends on it
+    remote_base = sources.remote_base(context, head, ask=ask)
     span = None
     if what in ("commits", "all"):
         first = bases.require_commit(repository, base) if base is not None else remote_base
@@ -426,8 +425,13 @@ def _notices(request: _Request) -> Iterator[Notice]:
             yield Notice(text, tuple(os.fsdecode(path) for path in paths))
     if found.words:
         yield Notice("git says of the working tree", found.words)
-    if not request.repository.config.remotes():
-        alone = "; only the diff goes" if decided.span is None else ""
+    alone = "; only the diff goes" if decided.span is None else ""
+    if decided.first is None and decided.source.url == sources.this_repository(request.context):
+        yield Notice(
+            f"no remote has the base commit: it is recorded to be in {decided.source.url},"
+            " good for this machine alone"
+        )
+    elif not request.repository.config.remotes() and decided.remote_base is None:
         text = "there is no remote: the base commit must be had where this is pulled"
         yield Notice(text + alone)
     elif decided.remote_base is None:

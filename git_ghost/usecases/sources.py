@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from git_ghost.errors import NoSuchBase, UsageError
+from git_ghost.errors import NoSuchBase, RemoteError, UsageError
+from git_ghost.model import Oid
 from git_ghost.store.format import Trailers
 from git_ghost.urls import is_local, locate, redact
 from git_ghost.usecases.context import Context
@@ -52,15 +53,66 @@ def for_clone(context: Context, hash: str, trailers: Trailers, depth: int) -> So
 
 
 def for_push(context: Context, base: str | None) -> SourceRemote:
-    """The remote that has ``base``, and the URL that a ghost on it records."""
+    """The remote that has ``base``, and the URL that a ghost on it records.
+
+    A ghost repository that is good for this machine alone may record this very repository.
+    """
     source = bases.find_source(context.here, base, _preferred(context))
     if context.settings.source:
         return source._replace(url=redact(context.settings.source))
+    if base is None and context.store().embedded:
+        return SourceRemote(url=this_repository(context))
     return source
+
+
+def this_repository(context: Context) -> str:
+    """The path of the user's repository that lasts when a linked worktree goes."""
+    return context.here.common_dir.removesuffix("/.git")
+
+
+def remote_base(context: Context, head: Oid, *, ask: bool) -> Oid | None:
+    """R: the newest commit on ``head``'s first-parent chain that the source has.
+
+    The remote-tracking refs tell. Where they know of none, and ``ask``, the source is asked what it
+    has (a bare clone, a checkout of a tag or of ``refs/pipelines/1`` have no such refs). None where
+    nobody can be asked, and where this very repository will do. Raises NoSuchBase when the source
+    does not have any, as far as can be told here; RemoteError when it does not answer.
+    """
+    settings, remotes = context.settings, context.config.remotes()
+    if settings.remote or remotes:
+        found = bases.find_remote_base(context.here, head, settings.remote)
+        if found is not None:
+            return found
+    if not ask or not (remotes or settings.source):
+        return None
+    chosen = bases.find_source(context.here, None, _preferred(context)).remote or settings.source
+    try:
+        asked = bases.advertised(context.here, chosen, head, context.link)
+    except RemoteError as e:
+        if context.store().embedded or not remotes:
+            return None
+        raise RemoteError(
+            f"no remote-tracking ref tells what {chosen} has, and {e.message}",
+            f"{e.hint} {_DIFF_ALONE}",
+            passing=e.passing,
+        ) from e
+    if asked.base is not None or context.store().embedded:
+        return asked.base
+    unknown = "" if asked.complete else f", as far as can be told here: fetch from {chosen}"
+    raise NoSuchBase(
+        f"{redact(chosen)} has neither {head} nor a commit before it{unknown}",
+        f"Push it there first (git push {redact(chosen)} HEAD), so that the base can be had where"
+        f" this is pulled. {_DIFF_ALONE}",
+    )
+
+
+_DIFF_ALONE = "The diff alone, for where the base is already: git ghost push diff."
 
 
 def _preferred(context: Context) -> tuple[str, ...]:
     """The remotes that are asked before others: the one set, the upstream of HEAD's branch."""
+    if len(context.config.remotes()) < 2:
+        return ()  # there is nothing to choose from, so git need not be asked for the branch
     upstream = context.config.get(f"branch.{context.here.branch}.remote")
     return tuple(name for name in (context.settings.remote, upstream) if name)
 

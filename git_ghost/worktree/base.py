@@ -35,10 +35,15 @@ def find_remote_base(repository: Repository, head: Oid, remote: str = "") -> Oid
             "See `git remote`; set one with --remote or ghost.remote.",
         )
     which = f"--remotes={_glob_escape(remote)}/*" if remote else "--remotes"
-    args = ("rev-list", "--first-parent", "--parents", head, "--not", which)
-    out = repository.git(*args).split(b"\n")
+    return _first_within(repository, head, "--not", which)
+
+
+def _first_within(repository: Repository, head: Oid, *known: str, feed: bytes = b"") -> Oid | None:
+    """The first commit on ``head``'s first-parent chain that ``known`` or ``feed`` excludes."""
+    args = ("rev-list", "--first-parent", "--parents", *(["--stdin"] * bool(feed)), head, *known)
+    out = repository.git(*args, stdin=feed or None).split(b"\n")
     if not out[0]:
-        return oid(head)
+        return head
     last = out[-2].split()
     return oid(last[1]) if len(last) > 1 else None
 
@@ -94,21 +99,39 @@ def require_commit(repository: Repository, rev: str) -> Oid:
     return found
 
 
-def require_advertised(repository: Repository, remote: str, base: Oid, link: Link = Link()) -> None:
-    """Ask the remote whether its branches still reach ``base``, as far as can be told here.
+class Advertised(NamedTuple):
+    """What a remote has of a history; ``complete`` when all of its refs are known here."""
 
-    NoSuchBase when none of the branches it has now does; RemoteError when it does not answer.
+    base: Oid | None
+    complete: bool
+
+
+def advertised(repository: Repository, source: str, head: Oid, link: Link = Link()) -> Advertised:
+    """Ask ``source`` for the first commit on ``head``'s first-parent chain that its refs reach.
+
+    Branches, tags and whatever else it has refs for count, as far as they are known here. Raises
+    RemoteError when it does not answer.
     """
     place = Place(repository.cwd, repository.env(), link)
-    tips = [value for value, _ in network.list_heads(place, remote)]
+    tips = list(dict.fromkeys(value for value, _ in network.list_refs(place, source)))
     feed = "".join(f"{tip}^{{commit}}\n" for tip in tips).encode()
     out = repository.git("cat-file", "--batch-check", stdin=feed, GIT_NO_LAZY_FETCH="1").decode(
         "ascii", "replace"
     )
-    known = [tip for tip, line in zip(tips, out.splitlines(), strict=True) if " commit " in line]
-    if not known or repository.git("rev-list", "--max-count=1", base, "--not", *known).strip():
-        if len(known) < len(tips):
-            return  # it has commits unknown here; one of them may reach the base
+    found = [line.split() for line in out.splitlines()]
+    known = [words[0] for words in found if words[1] == "commit"]
+    feed = "".join(f"^{commit}\n" for commit in known).encode()
+    base = _first_within(repository, head, feed=feed) if known else None
+    return Advertised(base, all(words[-1] != "missing" for words in found))
+
+
+def require_advertised(repository: Repository, remote: str, base: Oid, link: Link = Link()) -> None:
+    """Ask the remote whether its refs still reach ``base``, as far as can be told here.
+
+    NoSuchBase when none of those it has now does; RemoteError when it does not answer.
+    """
+    found = advertised(repository, remote, base, link)
+    if found.base != base and found.complete:
         raise NoSuchBase(
             f"{remote} no longer has the base commit {base}",
             "Push it there again, or `git fetch --prune`.",

@@ -64,8 +64,8 @@ def finish_fetch_commits(
     """Wait for :func:`start_fetch_commits`; NoSuchBase when the source does not have a commit.
 
     A server that hands out branch tips only (protocol version 0 and
-    ``uploadpack.allowReachableSHA1InWant`` off) is asked for all its branches instead, back to
-    their beginnings: an older commit may be what a shallow clone lacks.
+    ``uploadpack.allowReachableSHA1InWant`` off) is asked for all its branches and tags
+    instead, back to their beginnings: an older commit may be what a shallow clone lacks.
     """
     try:
         running.result()
@@ -73,9 +73,9 @@ def finish_fetch_commits(
     except GitFailed as e:
         if not _not_ours(e.stderr):
             raise explain(e, source) from e
-    inside = "+refs/heads/*:refs/git-ghost/base/*"
+    inside = [f"+refs/{kind}/*:refs/git-ghost/base/{kind}/*" for kind in ("heads", "tags")]
     try:
-        network.finish(network.fetch(place, source, [inside], depth=_WHOLE), source)
+        network.finish(network.fetch(place, source, inside, depth=_WHOLE), source)
     except (RemoteError, GhostError) as e:
         if isinstance(e, RemoteError) and e.passing:
             raise
