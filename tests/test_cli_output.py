@@ -201,14 +201,16 @@ def test_what_pull_set_aside_comes_back_as_it_says(lab: Lab, pushed: str) -> Non
     pod = lab.fresh_clone("pod")
     lab.write("README", b"mine\n", at=pod)
     lab.write("foo", b"mine, and the ghost's too\n", at=pod)
+    (pod / "run.sh").unlink()
     assert "README" in lab.ghost("pull", pushed, at=pod).fails(5)
     err = lab.ghost("pull", "--force", pushed, at=pod).err
     (look,) = re.findall(r"git (diff HEAD \S+)$", err, re.MULTILINE)
-    (back,) = re.findall(r"git (restore --source=\S+ -- :/)$", err, re.MULTILINE)
+    (back,) = re.findall(r"  to get them back: (.*)$", err, re.MULTILINE)
     assert "+mine" in lab.sandbox.text(*look.split(), cwd=pod)
-    lab.sandbox.git(*back.split(), cwd=pod)
+    lab.sandbox.run("sh", "-c", back, cwd=pod).ok()
     assert (pod / "README").read_bytes() == b"mine\n"
     assert (pod / "foo").read_bytes() == b"mine, and the ghost's too\n"
+    assert not (pod / "run.sh").exists()
 
 
 def test_pull_names_submodules_that_are_left(lab: Lab) -> None:

@@ -169,7 +169,11 @@ def test_local_changes_are_refused_untouched_and_with_force_come_back(
         for row in lab.sandbox.git("ls-files", "-s", "-z", cwd=pod).split(b"\0")
         if b" 0\t" in row
     }
-    head = lab.head(at=pod)
+    unmerged = set(
+        lab.sandbox.git("diff", "--name-only", "--diff-filter=U", "-z", cwd=pod).split(b"\0")
+    )
+    head, added = lab.head(at=pod), set(lab.disk_state()) - set(disk)
+    symbolic = lab.sandbox.text("rev-parse", "--symbolic-full-name", "HEAD", cwd=pod)
     pulled = pull(hash, at(lab, pod), force=True)
     assert pulled.tree == hash
     assert lab.disk_state().items() <= lab.disk_state(pod).items()
@@ -178,6 +182,14 @@ def test_local_changes_are_refused_untouched_and_with_force_come_back(
     assert not litter_in(pod)
     assert_kept(lab, pod, pulled, disk, index, head)
     assert pull(hash, at(lab, pod)).changed == 0
+    lab.sandbox.run("sh", "-ec", "\n".join(pulled.restore), cwd=pod).ok()
+    assert disk.items() <= lab.disk_state(pod).items()
+    assert set(lab.disk_state(pod)) - set(disk) <= added
+    assert lab.sandbox.text("rev-parse", "--symbolic-full-name", "HEAD", cwd=pod) == symbolic
+    assert lab.head(at=pod) == head
+    rows = lab.sandbox.git("ls-files", "-s", "-z", cwd=pod).split(b"\0")
+    now = {row.split(b"\t")[1]: row.split(b" ")[1] for row in rows if row}
+    assert {path: entry for path, entry in now.items() if path not in unmerged} == index
 
 
 def assert_kept(
@@ -388,4 +400,4 @@ def test_the_command_line_ends_with_5_and_says_how_to_get_things_back(lab: Lab) 
     assert result.ok() == ""
     refs = lab.sandbox.text("for-each-ref", "--format=%(refname)", "refs/git-ghost", cwd=pod)
     assert refs in result.err
-    assert f"git restore --source={refs} -- :/" in result.err
+    assert f"--reset -u {refs} && git read-tree" in result.err

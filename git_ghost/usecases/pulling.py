@@ -49,6 +49,8 @@ class Pulled:
     branch: str
     backup: str
     """The ref that holds what ``force`` set aside, or empty."""
+    restore: tuple[str, ...]
+    """The commands, one after the other, that bring that back: files, index and HEAD."""
     untracked: tuple[str, ...]
     """Files in the working tree that are not part of the tree (ignored ones not counted)."""
     submodules: tuple[str, ...]
@@ -225,6 +227,7 @@ def _settle(
         head=outcome.head,
         branch=outcome.branch,
         backup=outcome.backup,
+        restore=outcome.restore,
         untracked=tuple(os.fsdecode(path) for path in outcome.untracked),
         submodules=tuple(os.fsdecode(path) for path in outcome.submodules),
         verified=rebuilt.verified,

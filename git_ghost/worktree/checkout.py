@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import field
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, LocalChanges, VerificationFailed
 from git_ghost.git import environment, git
-from git_ghost.model import Oid, null
+from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import guards, journal, locks
@@ -45,6 +46,8 @@ class Outcome(NamedTuple):
     """As :attr:`Plan.head_moves`."""
     branch: str
     backup: str = ""
+    restore: tuple[str, ...] = field(default=())
+    """The commands that bring back what the backup holds: files, index and HEAD."""
     untracked: tuple[bytes, ...] = field(default=())
     submodules: tuple[bytes, ...] = field(default=())
     """Submodules that are not at the commit the tree names."""
@@ -66,7 +69,8 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
     else:
         with locks.index_lock(repository, mark, quarantine.file("mark")):
             backup, untracked = _write(quarantine, todo, mark, keep)
-            outcome = outcome._replace(backup=backup)
+            restore = _restoring(backup, todo) if backup else ()
+            outcome = outcome._replace(backup=backup, restore=restore)
     submodules = tuple(_stale_submodules(quarantine))
     return outcome._replace(untracked=untracked, submodules=submodules)
 
@@ -251,14 +255,29 @@ def _back_up(quarantine: Quarantine, todo: Plan) -> str:
         made = quarantine.git("commit-tree", tree, *named, "-m", text, **_SIGNATURE)
         return Oid(made.decode().strip())
 
-    first = [head] if head else []
-    staged = commit(_staged_tree(quarantine), first)
-    kept = commit(todo.current, [*first, staged])
+    staged_tree = _staged_tree(quarantine)
+    first = head or commit(oid(quarantine.git("mktree", stdin=b"")), [])
+    kept = commit(todo.current, [first, commit(staged_tree, [first])])
     quarantine.keep_objects()
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     ref = f"{BACKUPS}{stamp}-{secrets.token_hex(3)}"
     repository.git("update-ref", ref, kept, null(repository.object_format), **_SIGNATURE)
     return ref
+
+
+def _restoring(backup: str, todo: Plan) -> tuple[str, ...]:
+    """Files first, as all staged; then what was staged; then HEAD, which moves nothing else."""
+    branch, ref = shlex.quote(f"refs/heads/{todo.survey.branch}"), f"{backup}^1"
+    if not todo.head_moves:
+        head: tuple[str, ...] = ()
+    elif todo.head_moves == "branch":
+        head = (f"git reset --soft {ref}",)
+    elif todo.survey.branch:
+        head = (f"git symbolic-ref HEAD {branch}",)
+    else:
+        head = (f"git update-ref --no-deref HEAD {ref}",)
+    read_tree = "git read-tree --no-recurse-submodules --reset"
+    return f"{read_tree} -u {backup}", f"{read_tree} {backup}^2", *head
 
 
 def _staged_tree(quarantine: Quarantine) -> Oid:

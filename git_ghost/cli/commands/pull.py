@@ -103,7 +103,7 @@ def report(pulled: Pulled, where: str = "", source: str = "") -> None:
             "note",
             f"local changes were set aside in {pulled.backup}\n"
             f"  to look at them:  git diff HEAD {pulled.backup}\n"
-            f"  to get them back: git restore --source={pulled.backup} -- :/",
+            f"  to get them back: {' && '.join(pulled.restore)}",
         )
     warn(pulled.notices, at_most(MANY))
     if not pulled.verified:
