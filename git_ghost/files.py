@@ -29,6 +29,19 @@ def write_private(path: str, content: bytes) -> str:
     return path
 
 
+def replace_file(path: str, content: bytes) -> None:
+    """Make ``content`` the file ``path``: on disk for certain, whole or not at all.
+
+    One process at a time may do so.
+    """
+    part = f"{path}.new"
+    with open(part, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
 @contextlib.contextmanager
 def temporary_folder(place: str) -> Iterator[str]:
     """A :func:`private_folder` in ``place``, gone when the block ends, however it ends.

@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from typing import IO, NamedTuple
+from typing import IO, Final, NamedTuple
 
 from git_ghost.errors import GhostError
 from git_ghost.files import copy_file, private_folder, temporary_folder, temporary_place
@@ -16,7 +16,8 @@ from git_ghost.model import Oid, oid
 from git_ghost.process import stop_all
 from git_ghost.repository import Repository
 
-_ALTERNATES = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+ALTERNATES: Final = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
+"""Where git finds more objects, and writes none."""
 
 
 class Bare(NamedTuple):
@@ -71,13 +72,17 @@ class Quarantine(Scratch):
         self.repository = repository
         self.objects = os.path.join(path, "objects")
         os.makedirs(os.path.join(self.objects, "info"))
+        self.kept_objects = os.path.join(repository.state, "objects")
+        """Where objects are kept from one command to the next; git's own commands see none."""
         self._alternates = [*_nested_alternates(repository), _quote(repository.objects)]
+        if os.path.isdir(self.kept_objects):
+            self._alternates.append(_quote(self.kept_objects))
 
     def env(self, index: str = "index", **extra: str) -> dict[str, str]:
         """The environment for commands that read the user's repository and write only here."""
-        alternates = [*self._alternates, extra.pop(_ALTERNATES, "")]
+        alternates = [*self._alternates, extra.pop(ALTERNATES, "")]
         if not self.repository.foreign:  # a parent git may keep a part of the objects apart
-            alternates.append(os.environ.get(_ALTERNATES, ""))
+            alternates.append(os.environ.get(ALTERNATES, ""))
         return self.repository.env(
             GIT_INDEX_FILE=self.file(index),
             GIT_OBJECT_DIRECTORY=self.objects,

@@ -15,6 +15,7 @@ from git_ghost.errors import (
 )
 from git_ghost.git import Running
 from git_ghost.model import Notice, Oid
+from git_ghost.process import Background
 from git_ghost.quarantine import Quarantine, quarantine
 from git_ghost.repository import needs_work_tree
 from git_ghost.store.fetch import Fetched, Inbox
@@ -28,7 +29,7 @@ from git_ghost.usecases.finding import commit_named, find
 from git_ghost.usecases.linking import linked
 from git_ghost.usecases.obtaining import Supply, first_that_works
 from git_ghost.usecases.sources import Source
-from git_ghost.worktree import checkout, journal, locks, planning, rebuild
+from git_ghost.worktree import checkout, filters, guards, journal, locks, planning, rebuild
 from git_ghost.worktree.journal import Journal
 from git_ghost.worktree.planning import Target
 
@@ -87,7 +88,7 @@ def pull(
     ``base`` pins the commit the diff must be against; ``what`` and ``commits_from`` are v0.1's
     forms (``commits``: the commits ``commits_from..hash``; ``all``: those up to ``base``, then the
     diff). ``force`` sets local changes aside in a backup ref; ``exact`` refuses untracked files
-    that are not part of the tree.
+    that are not part of the tree, and files that ask for filters nobody set up here (GhostError).
 
     Raises NoSuchGhost, NoSuchBase, LocalChanges (nothing touched), VerificationFailed (nothing
     touched), RemoteError.
@@ -215,9 +216,16 @@ def _settle(
 ) -> Pulled:
     """Bring the working tree to what was rebuilt, and report."""
     target = Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base)
+    asking = Background(lambda: filters.missing(private))
     todo = planning.plan(private, target, before, force=force)
+    lacking = asking.get()
     if exact:
         planning.refuse_untracked(private, todo)
+        for name, paths in lacking.items():
+            raise GhostError(
+                f"{_lacks(name, paths)}; nothing was touched:{guards.show_paths(paths)}",
+                "Set it up (see filter in git help attributes), or go on without --exact.",
+            )
     outcome = checkout.carry_out(private, todo, mark, lock)
     return Pulled(
         hash=rebuilt.hash,
@@ -231,5 +239,13 @@ def _settle(
         untracked=tuple(os.fsdecode(path) for path in outcome.untracked),
         submodules=tuple(os.fsdecode(path) for path in outcome.submodules),
         verified=rebuilt.verified,
-        notices=rebuilt.notices,
+        notices=(
+            *rebuilt.notices,
+            *(Notice(_lacks(name, p), tuple(map(os.fsdecode, p))) for name, p in lacking.items()),
+        ),
     )
+
+
+def _lacks(name: str, paths: Sequence[bytes]) -> str:
+    some = "1 file asks" if len(paths) == 1 else f"{len(paths)} files ask"
+    return f"{some} for the filter '{name}', which is not set up here: what git stores is there"

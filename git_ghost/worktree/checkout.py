@@ -20,7 +20,7 @@ from git_ghost.git import environment, git
 from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
-from git_ghost.worktree import guards, journal, locks
+from git_ghost.worktree import filters, guards, journal, locks
 from git_ghost.worktree.journal import Journal, Pulled
 from git_ghost.worktree.planning import (
     GITLINK,
@@ -28,7 +28,6 @@ from git_ghost.worktree.planning import (
     Changes,
     Plan,
     Target,
-    as_checked_out,
     changes_between,
 )
 
@@ -100,6 +99,7 @@ def _write(
     quarantine.keep_objects(packs_only=not _is_sparse(repository))
     _write_files(quarantine, todo, keep)
     untracked = _verify(quarantine, target)
+    filters.remember(quarantine, [path for path, (_, new) in put.items() if new], "rebuilt")
     _install_index(quarantine, target, put)
     _move_head(repository, todo, keep)
     entries = {path: new for path, (_, new) in put.items()}
@@ -126,11 +126,12 @@ def _is_sparse(repository: Repository) -> bool:
 
 
 def _write_files(quarantine: Quarantine, todo: Plan, keep: int) -> None:
-    configured = quarantine.repository.config.get("checkout.workers")
-    workers = configured or str(min(os.cpu_count() or 1, 8))
+    config = quarantine.repository.config
+    workers = config.get("checkout.workers") or str(min(os.cpu_count() or 1, 8))
+    options = ("-c", f"checkout.workers={workers}", *filters.trusting(config))
     args = ("read-tree", "-m", "-u", "--no-recurse-submodules", todo.current, todo.target.tree)
     try:
-        quarantine.git("-c", f"checkout.workers={workers}", *args, keep=(keep,))
+        quarantine.git(*options, *args, keep=(keep,))
     except GitFailed as e:
         if "error:" in e.stderr and (
             "uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr
@@ -179,7 +180,7 @@ def _is_as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bool:
     if os.path.islink(full) or not os.path.isfile(full):
         return False
     with open(full, "rb") as file:
-        return file.read() == as_checked_out(quarantine, tree, path)
+        return file.read() == filters.smudged(quarantine, f"{tree}:".encode() + path, path)
 
 
 def _install_index(quarantine: Quarantine, target: Target, put: Changes) -> None:
@@ -190,7 +191,8 @@ def _install_index(quarantine: Quarantine, target: Target, put: Changes) -> None
     target's: paths outside the cone exist in the index alone.
     """
     if not _is_sparse(quarantine.repository):
-        quarantine.git("read-tree", "-m", f"{target.base}^{{tree}}")
+        # Not -m: it would look at files again, and refuse those that a filter makes look modified.
+        quarantine.git("read-tree", "--reset", f"{target.base}^{{tree}}")
         gone = f"0 {null(quarantine.repository.object_format)}"
         links = {
             path: new if new.startswith(GITLINK) else gone

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from git_ghost.errors import GhostError
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
+from git_ghost.worktree.filters import asked_for
 from git_ghost.worktree.overlooked import Unread, unpushed
 
 WITHOUT = ("nested", "submodules", "lfs")
@@ -215,9 +216,7 @@ def check_lfs(
         or not quarantine.repository.config.any(r"filter\.lfs\.(?:clean|process)$")
     ):
         return
-    feed = b"".join(path + b"\0" for path in paths)
-    out = quarantine.git("check-attr", "--stdin", "-z", "filter", stdin=feed).split(b"\0")
-    found = [path for path, value in zip(out[0::3], out[2::3], strict=False) if value == b"lfs"]
+    found = [path for path, name in asked_for(quarantine, paths).items() if name == "lfs"]
     if found:
         yield Refusal(
             f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only"

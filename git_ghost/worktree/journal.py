@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from git_ghost.errors import GhostError
-from git_ghost.files import copy_file
+from git_ghost.files import copy_file, replace_file
 from git_ghost.process import Progress
 from git_ghost.repository import Repository
 
@@ -50,13 +50,7 @@ class Pulled(NamedTuple):
 
 def _write(repository: Repository, name: str, fields: dict[str, object]) -> None:
     os.makedirs(repository.state, exist_ok=True)
-    path = os.path.join(repository.state, name)
-    part = f"{path}.new"  # only one pull writes at a time
-    with open(part, "w", encoding="ascii") as file:
-        json.dump(fields, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    replace_file(os.path.join(repository.state, name), json.dumps(fields).encode("ascii"))
 
 
 def _read(repository: Repository, name: str) -> dict[str, object] | None:

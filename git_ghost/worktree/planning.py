@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import NamedTuple
 
-from git_ghost.errors import GitFailed, LocalChanges
+from git_ghost.errors import LocalChanges
 from git_ghost.model import Oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
-from git_ghost.worktree import guards, journal, snapshot
+from git_ghost.worktree import filters, guards, journal, snapshot
 from git_ghost.worktree.journal import Journal, Pulled
 from git_ghost.worktree.snapshot import Survey
 
@@ -76,6 +76,7 @@ def plan(quarantine: Quarantine, target: Target, before: Journal | None, *, forc
     stamp = journal.stamp(repository.index)
     quarantine.copy_index(INDEX)
     found = _survey_refreshed(quarantine)
+    filters.refresh(quarantine, found.unchanged)
     snapshot.update_index(quarantine, found.deleted, (*found.written, *found.hidden))
     pulled = journal.last_pulled(repository)
     ours = _adopt_left(quarantine, pulled, before)
@@ -309,7 +310,7 @@ class _Known:
     def _is_begun(self, path: bytes) -> bool:
         """Whether the file is the beginning of the target's: git was killed while writing it."""
         full = os.path.join(os.fsencode(self._quarantine.repository.work_tree), path)
-        expected = as_checked_out(self._quarantine, self._tree, path)
+        expected = filters.smudged(self._quarantine, f"{self._tree}:".encode() + path, path)
         if expected is None or os.path.islink(full) or not os.path.isfile(full):
             return False
         with open(full, "rb") as file:
@@ -327,15 +328,6 @@ class _Known:
                 mode, value, stage = about.decode("ascii").split(" ")
                 staged[path] = f"{mode} {value}" if stage == "0" else stage
         return {p for p in paths if staged.get(p, "") not in self._before.get(p, ())}
-
-
-def as_checked_out(quarantine: Quarantine, tree: Oid, path: bytes) -> bytes | None:
-    """The bytes a checkout of ``tree`` writes at ``path``; None when it has no file there."""
-    args = ("cat-file", "--filters", b"--path=" + path, f"{tree}:".encode() + path)
-    try:
-        return quarantine.git(*args)
-    except GitFailed:
-        return None
 
 
 def _settle_submodules(

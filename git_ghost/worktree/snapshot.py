@@ -16,7 +16,7 @@ from git_ghost.git import Running
 from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
-from git_ghost.worktree import guards
+from git_ghost.worktree import filters, guards
 from git_ghost.worktree.overlooked import Unread, file_system_options, filled, homeless, unread
 
 
@@ -50,6 +50,8 @@ class Survey(NamedTuple):
     """Submodules that are not checked out, in whose folders there is something all the same."""
     homeless: tuple[bytes, ...] = ()
     """Gitlinks that are checked out, but that no ``.gitmodules`` has."""
+    unchanged: tuple[bytes, ...] = ()
+    """Paths that only look written, because a filter never gives the same twice."""
     words: tuple[str, ...] = ()
     """What else git had to say about the working tree."""
 
@@ -109,7 +111,10 @@ def survey(quarantine: Quarantine) -> Survey:
     overlooked = [e for e in notable if e.overlooked]
     flagged = [e.path for e in overlooked if not e.may_be_absent or _on_disk(repository, e.path)]
     gitlinks = tuple(entry.path for entry in notable if entry.gitlink)
+    unchanged = filters.unchanged(quarantine, found.written)
     return found._replace(
+        written=tuple(path for path in found.written if path not in unchanged),
+        unchanged=unchanged,
         hidden=tuple(_changed_behind_flags(quarantine, flagged)) if flagged else (),
         gitlinks=gitlinks,
         unread=not_read,
@@ -365,6 +370,7 @@ def update_index(
     removal = b"0 " + null(quarantine.repository.object_format).encode() + b"\t"
     if gone := b"".join(removal + path + b"\0" for path in deleted):
         quarantine.git("update-index", "-z", "--index-info", index=index, stdin=gone)
+    written = filters.recall(quarantine, tuple(written), index)
     if there := b"".join(path + b"\0" for path in written):
         args = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
         truth = file_system_options(quarantine.repository)
@@ -385,6 +391,7 @@ def update_index(
                 f" elsewhere; nothing was sent:{names}",
                 "Rename them, or put them into .gitignore.",
             )
+        filters.remember(quarantine, written, index)
 
 
 _IGNORED = "Ignoring path "

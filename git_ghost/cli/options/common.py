@@ -312,7 +312,8 @@ def exact_option() -> Decorator:
     """``--exact``, the same everywhere."""
     return click.option(
         "--exact", is_flag=True,
-        help="Refuse when there are untracked files that are not part of what is pulled.",
+        help="Refuse when there are untracked files that are not part of what is pulled, or files"
+        " ask for filters that are not set up here.",
     )  # fmt: skip
 
 
