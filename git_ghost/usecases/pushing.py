@@ -29,6 +29,7 @@ from git_ghost.store.repository import GhostRepository, make_embedded
 from git_ghost.store.send import replace_without_bundle
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, open_context
+from git_ghost.usecases.remembering import remember
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
 from git_ghost.worktree.snapshot import Survey, Wanted
@@ -314,6 +315,7 @@ def _make_and_send(request: _Request) -> Pushed:
             if isinstance(ghost, CommitsGhost):
                 new = fates[ghost]
                 fates[ghost] = _complete(context, private, target, ghost, made[ghost], new)
+        remember(context, list(made), request.message, request.surveyed.branch)
     return Pushed(
         ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
         repo=target.shown,

@@ -16,17 +16,18 @@ from git_ghost.cli.options.common import (
     source_option,
 )
 from git_ghost.cli.options.containers import attempt, container_options, write_report
+from git_ghost.cli.types import BASE, FOLDER, HASH, Words
 from git_ghost.cli.view.output import put_json
 
 
 @click.command("clone", cls=GhostCommand, forms=["HASH [DIR]"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=Words(HASH, FOLDER))
 @click.option(
     "--depth", type=click.IntRange(min=0), default=1, show_default=True, metavar="N",
     help="Fetch N commits of the history that ends in the base; 0 fetches all of it.",
 )  # fmt: skip
 @click.option(
-    "--base", metavar="COMMIT",
+    "--base", type=BASE, metavar="COMMIT",
     help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched"
     " while the ghost is.",
 )  # fmt: skip

@@ -9,6 +9,7 @@ import click
 
 from git_ghost.cli.options.cluster import access, cluster_options
 from git_ghost.cli.options.common import GhostCommand, calling, expect, json_option, quiet
+from git_ghost.cli.types import FOLDER, FREE, HASH_OR_REVISION
 from git_ghost.cli.view.output import has_color, put, put_json, say
 from git_ghost.cli.view.paging import paged
 
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 
 
 @click.command("code", cls=GhostCommand, forms=["TYPE/NAME", "TYPE NAME"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=FREE)
 @click.option(
-    "--diff", "other", metavar="OTHER",
+    "--diff", "other", type=HASH_OR_REVISION, metavar="OTHER",
     help="Print the difference from its code to that of OTHER: another object (TYPE/NAME), a ghost"
     " or a commit.",
 )  # fmt: skip
-@click.option("--clone", "into", metavar="DIR", help="Rebuild its code in DIR.")
+@click.option("--clone", "into", type=FOLDER, metavar="DIR", help="Rebuild its code in DIR.")
 @cluster_options()
 @json_option()
 def command(

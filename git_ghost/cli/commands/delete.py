@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
-from git_ghost.cli.commands.list import KINDS, put_ghosts, range_options
+from git_ghost.cli.commands.list import put_ghosts, range_options
 from git_ghost.cli.options.common import GhostCommand, calling, from_stdin, quiet, split_form
+from git_ghost.cli.types import HASH, KINDS, after_kind
 from git_ghost.cli.view.output import count, say
 
 
 @click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=after_kind(HASH))
 @range_options()
 @click.option(
     "--all",

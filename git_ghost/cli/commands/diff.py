@@ -14,15 +14,16 @@ from git_ghost.cli.options.common import (
     setting_option,
     source_option,
 )
+from git_ghost.cli.types import FILE, HASH_OR_REVISION
 from git_ghost.cli.view.output import has_color, put_json
 from git_ghost.cli.view.paging import paged
 from git_ghost.settings import Settings
 
 
 @click.command("diff", cls=GhostCommand, forms=["[A [B]]"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=HASH_OR_REVISION)
 @click.option(
-    "-I", "--include", multiple=True, metavar="PATH",
+    "-I", "--include", multiple=True, type=FILE, metavar="PATH",
     help="Look at this file or folder too, even if git ignores it. Repeatable.",
 )  # fmt: skip
 @setting_option(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from git_ghost.cli.options.common import GhostCommand
+from git_ghost.cli.types import COMMAND
 
 
 @click.command("help", cls=GhostCommand, forms=["[COMMAND]"])
-@click.argument("name", metavar="[COMMAND]", required=False)
+@click.argument("name", metavar="[COMMAND]", required=False, type=COMMAND)
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
     """Tell what git ghost, or one of its commands, does."""

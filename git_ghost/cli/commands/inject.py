@@ -19,6 +19,7 @@ from git_ghost.cli.options.common import (
     remember_setting,
     source_option,
 )
+from git_ghost.cli.types import FILE, FREE, HASH
 from git_ghost.cli.view.output import count, put_document, say, warn
 from git_ghost.settings import PODS, Settings
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 
 
 @click.command("inject", cls=GhostCommand, forms=["-f FILE [[BASE] HASH]", "-f FILE --remove"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=HASH)
 @click.option(
-    "-f", "--filename", "files", multiple=True, metavar="FILE",
+    "-f", "--filename", "files", multiple=True, type=FILE, metavar="FILE",
     help="Manifests: a YAML or JSON file, a folder of them, or - for standard input. Repeatable.",
 )  # fmt: skip
 @click.option(
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
 @click.option("--remove", is_flag=True, help="Take out what inject added.")
 @click.option("--strict", is_flag=True, help="Refuse kinds that are not known.")
 @click.option(
-    "--image", Settings.init_image.name, metavar="IMAGE", help="The same as --init-image.",
-    expose_value=False, callback=remember_setting,
+    "--image", Settings.init_image.name, type=FREE, metavar="IMAGE", expose_value=False,
+    callback=remember_setting, help="The same as --init-image.",
 )  # fmt: skip
 @group_options(PODS)
 @source_option()

@@ -18,13 +18,13 @@ from git_ghost.cli.options.common import (
     together,
     verbose,
 )
+from git_ghost.cli.types import BASE, FREE, HASH, KINDS, Word, Words
 from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import put, put_json, say
 
 if TYPE_CHECKING:
     from git_ghost.store.listing import Listed
 
-KINDS = ("diff", "commits", "all")
 _COLUMNS = {
     "commits": ("Base", "Remote Base", "Local Base"),
     "diff": ("Mod", "Local Base", "Local Mod"),
@@ -36,11 +36,11 @@ def range_options() -> Decorator:
     """``--from``, ``--to`` and how the list is printed: for list and delete."""
     return together(
         click.option(
-            "--from", "start", default="", metavar="GLOB",
+            "--from", "start", default="", type=BASE, metavar="GLOB",
             help="Only ghosts that start at this commit: an id with `*`, or a commit's name here.",
         ),
         click.option(
-            "--to", default="", metavar="GLOB",
+            "--to", default="", type=HASH, metavar="GLOB",
             help="Only ghosts that lead to this hash, or this commit.",
         ),
         click.option(
@@ -52,7 +52,7 @@ def range_options() -> Decorator:
 
 
 @click.command("list", cls=GhostCommand, forms=["[diff | commits | all]"])
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=Words(Word(words=KINDS), FREE))
 @range_options()
 def command(
     words: tuple[str, ...], start: str, to: str, output: str | None, no_headers: bool, as_json: bool

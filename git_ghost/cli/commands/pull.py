@@ -21,6 +21,7 @@ from git_ghost.cli.options.common import (
     split_form,
 )
 from git_ghost.cli.options.containers import attempt, container_options, write_report
+from git_ghost.cli.types import HASH, KINDS, after_kind
 from git_ghost.cli.view.output import count, few, paths, put_json, say, tell, warn
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ FORMS = ("[FROM] HASH", "diff [FROM] HASH", "commits [FROM] TO", "all [FROM] TO 
 
 
 @click.command("pull", cls=GhostCommand, forms=FORMS)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=after_kind(HASH))
 @force_option()
 @exact_option()
 @source_option()
@@ -75,7 +76,7 @@ def command(words: tuple[str, ...], force: bool, exact: bool, as_json: bool) -> 
 
 def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | None]:
     """What, HASH, base and FROM of the commits, as :func:`git_ghost.pull` names them."""
-    what, rest = split_form(words, ("diff", "commits", "all"), "auto")
+    what, rest = split_form(words, KINDS, "auto")
     rest = from_stdin(rest)
     if what == "all":
         expect(rest, 2, 3, "TO" if not rest else "HASH")

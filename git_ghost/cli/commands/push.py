@@ -20,6 +20,7 @@ from git_ghost.cli.options.common import (
     split_form,
     verbose,
 )
+from git_ghost.cli.types import KINDS, REVISION, after_kind
 from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import count, few, put, put_json, say, tell, warn
 
@@ -34,7 +35,7 @@ _MOST = {"auto": 1, "diff": 1, "commits": 2, "all": 2}
     cls=GhostCommand,
     forms=["[BASE]", "diff [FROM]", "commits [FROM [TO]]", "all [FROM [DIFF-FROM]]"],
 )
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=after_kind(REVISION))
 @push_options()
 @click.option("-n", "--dry-run", is_flag=True, help="Send nothing; print what a push would print.")
 @json_option()
@@ -66,7 +67,7 @@ def command(
 
     A commit named diff, commits or all is given behind `--`: git ghost push -- diff.
     """
-    what, rest = split_form(words, ("diff", "commits", "all"), "auto")
+    what, rest = split_form(words, KINDS, "auto")
     expect(rest, 0, _MOST[what], "")
     with calling() as options:
         from git_ghost import usecases

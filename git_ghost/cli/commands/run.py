@@ -21,6 +21,7 @@ from git_ghost.cli.options.common import (
     source_option,
 )
 from git_ghost.cli.options.containers import duration
+from git_ghost.cli.types import FILE, FREE
 from git_ghost.cli.view.output import complain, put, put_document, say, tell, warn
 from git_ghost.cli.view.run import View
 from git_ghost.settings import PODS, Settings
@@ -35,20 +36,24 @@ if TYPE_CHECKING:
 @click.command(
     "run", cls=GhostCommand, forms=["-f FILE [-- COMMAND...]", "--image IMAGE -- COMMAND..."]
 )
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.argument("words", nargs=-1, type=FREE)
 @click.option(
-    "-f", "--filename", "files", multiple=True, metavar="FILE",
+    "-f", "--filename", "files", multiple=True, type=FILE, metavar="FILE",
     help="Manifests: a YAML or JSON file, a folder of them, or - for standard input. Repeatable.",
 )  # fmt: skip
-@click.option("--image", metavar="IMAGE", help="Without -f: run COMMAND in a Job of this image.")
+@click.option(
+    "--image", type=FREE, metavar="IMAGE", help="Without -f: run COMMAND in a Job of this image."
+)
 @click.option(
     "--run-as-user", "user", type=click.IntRange(min=0), metavar="UID",
     help="With --image: the user it runs as; the Job then passes Pod Security's `restricted`"
     " [default: the image's].",
 )  # fmt: skip
-@click.option("--queue", metavar="NAME", default="", help="Hand it to this local queue of Kueue.")
 @click.option(
-    "-p", "--parameter", "parameters", multiple=True, metavar="NAME=VALUE",
+    "--queue", type=FREE, metavar="NAME", default="", help="Hand it to this local queue of Kueue."
+)
+@click.option(
+    "-p", "--parameter", "parameters", multiple=True, type=FREE, metavar="NAME=VALUE",
     help="A parameter of an Argo workflow. Repeatable.",
 )  # fmt: skip
 @cluster_options()
@@ -85,7 +90,7 @@ if TYPE_CHECKING:
     " [default: 10m].",
 )  # fmt: skip
 @click.option(
-    "--pod", "pods", multiple=True, metavar="NAME",
+    "--pod", "pods", multiple=True, type=FREE, metavar="NAME",
     help="Show the log of this pod only, * and ? allowed. Repeatable.",
 )  # fmt: skip
 @click.option(

@@ -9,6 +9,7 @@ import click
 
 from git_ghost.cli.commands.pull import FORMS, parse_words
 from git_ghost.cli.options.common import GhostCommand, calling, json_option
+from git_ghost.cli.types import HASH, after_kind
 from git_ghost.cli.view.output import put_json
 from git_ghost.cli.view.paging import paged
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command("show", cls=GhostCommand, forms=FORMS)
-@click.argument("words", nargs=-1)
+@click.argument("words", nargs=-1, type=after_kind(HASH))
 @json_option()
 def command(words: tuple[str, ...], as_json: bool) -> None:
     """Print the patches a ghost holds.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from git_ghost.cli.options.common import Decorator, together
+from git_ghost.cli.types import FILE, FREE
 
 if TYPE_CHECKING:
     from git_ghost.workloads.cluster.kubeconfig import Access
@@ -17,12 +18,12 @@ def cluster_options() -> Decorator:
     """All of them; hand what the command gets to :func:`access`."""
     return together(
         click.option(
-            "-n", "--namespace", metavar="NAME",
+            "-n", "--namespace", type=FREE, metavar="NAME",
             help="The namespace [default: the object's own, the context's].",
         ),
-        click.option("--context", metavar="NAME", help="The context of the kubeconfig."),
+        click.option("--context", type=FREE, metavar="NAME", help="The context of the kubeconfig."),
         click.option(
-            "--kubeconfig", metavar="FILE",
+            "--kubeconfig", type=FILE, metavar="FILE",
             help="The kubeconfig [env: KUBECONFIG, default: ~/.kube/config; without one, the"
             " service account of the pod this runs in].",
         ),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from git_ghost import settings
+from git_ghost.cli.types import FILE, FOLDER, FREE, of_setting
 from git_ghost.cli.view.output import is_plain, say
 from git_ghost.settings import EVERYWHERE, Setting, Settings
 
@@ -55,9 +56,12 @@ def global_options() -> list[click.Parameter]:
 
     return [
         *(option(*_names(row), **_attributes(row)) for row in settings.in_group(EVERYWHERE)),
-        option("--src-dir", "directory", metavar="DIR", help="Work on the repository DIR is in."),
         option(
-            "--ghost-working-dir", "working_dir", metavar="DIR",
+            "--src-dir", "directory", type=FOLDER, metavar="DIR",
+            help="Work on the repository DIR is in.",
+        ),
+        option(
+            "--ghost-working-dir", "working_dir", type=FOLDER, metavar="DIR",
             help="Folder for temporary files [default: in the repository's git folder].",
         ),
         option(
@@ -83,7 +87,12 @@ def _attributes(row: Setting[Any], about: str = "") -> dict[str, Any]:
     text = f"{about or row.about} [{brackets}].{' Repeatable.' if row.repeatable else ''}"
     if any("/" in flag for flag in row.flags):
         return {"help": text, "default": None}
-    return {"help": text, "metavar": row.metavar, "multiple": row.repeatable}
+    return {
+        "help": text,
+        "metavar": row.metavar,
+        "multiple": row.repeatable,
+        "type": of_setting(row),
+    }
 
 
 def remember_setting(ctx: click.Context, param: click.Parameter, value: Any) -> None:
@@ -342,7 +351,7 @@ def push_options() -> Decorator:
     """What of the working tree goes, for the commands that push it."""
     return together(
         click.option(
-            "-I", "--include", multiple=True, metavar="PATH",
+            "-I", "--include", multiple=True, type=FILE, metavar="PATH",
             help="Send this file or folder too, even if git ignores it. Repeatable.",
         ),
         click.option(
@@ -358,6 +367,7 @@ def push_options() -> Decorator:
             " (the content behind Git LFS pointers). Repeatable.",
         ),
         click.option(
-            "-m", "--message", default="", metavar="TEXT", help="Say what this ghost is about."
+            "-m", "--message", default="", type=FREE, metavar="TEXT",
+            help="Say what this ghost is about."
         ),
     )  # fmt: skip

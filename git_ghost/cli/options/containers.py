@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import click
 
 from git_ghost.cli.options.common import CONTAINERS, Decorator, remembered, together
+from git_ghost.cli.types import FILE, FOLDER
 from git_ghost.cli.view.output import tell
 from git_ghost.gitconfig import seconds_of
 
@@ -53,7 +54,7 @@ def container_options() -> Decorator:
             *names, cls=ContainerOption, expose_value=False, callback=_remember, **more
         )
 
-    folder = {"type": click.Path(), "metavar": "DIR"}
+    folder = {"type": FOLDER, "metavar": "DIR"}
     return together(
         option(
             "--git-credentials", "git_credentials", **folder,
@@ -76,7 +77,7 @@ def container_options() -> Decorator:
             " volume change it.",
         ),
         option(
-            "--report", "report", metavar="FILE",
+            "--report", "report", type=FILE, metavar="FILE",
             help="When all is done, write one line of JSON that says what was pulled, such as a"
             " pod's termination message.",
         ),
