@@ -51,6 +51,10 @@ class Kind:
 
     templates: tuple[Path, ...] = ()
     """Where its pod templates are: what holds their ``spec`` and ``metadata``."""
+    implied: tuple[str, ...] = ()
+    """The container of each of the pod templates that its operator adds where there is none."""
+    unnamed: bool = False
+    """Whether its only container needs no name."""
     bare: tuple[Path, ...] = ()
     """Where pod specs are that have no metadata beside them: their pods get the object's own. What
     has no containers there runs no code of the user's."""
@@ -68,6 +72,8 @@ class Kind:
     """Where the parameters of an Argo workflow go."""
     command: Path = ()
     """What replaces the command of a container in the object it refers to."""
+    entrypoint: str = ""
+    """What says what it runs, instead of the command of a container."""
 
     initializers: tuple[str, ...] = ()
     """Containers that fetch data for the others, and run no code of the user's."""
@@ -253,6 +259,8 @@ _RAY = (
     Kind("ray.io", "RayCluster", templates=_cluster("spec"), labels=_RAY_LABELS, serves=True),
     Kind(
         "ray.io", "RayJob", templates=_ray_job("spec"), labels=_RAY_LABELS,
+        entrypoint="entrypoint",
+        lacking="It runs in a Ray cluster that is there already: inject into that RayCluster.",
         # Its entrypoint prints in the pod of a Job that hands it in, which has the RayJob's name
         # (KubeRay: RayJobK8sJobNamespacedName).
         helpers=_JOB_NAMES[0],
@@ -265,6 +273,7 @@ _RAY = (
     ),
     Kind(
         "ray.io", "RayCronJob", templates=_ray_job("spec", "jobTemplate"), later=True,
+        entrypoint="entrypoint",
         labels=("ray.io/cronjob-name",), unqueued="The RayJobs it makes have no labels of yours.",
     ),
     Kind(
@@ -301,9 +310,8 @@ def _spark(name: str, short: str, *spec: str, **more: object) -> Kind:
     templates = ((*spec, "driver", "template"), (*spec, "executor", "template"))
     return Kind(
         "sparkoperator.k8s.io", name, "v1beta2", short, templates=templates,
-        lacking="The Spark operator takes init containers from pod templates only: give the driver"
-        " and the executor a template, with a container spark-kubernetes-driver and"
-        " spark-kubernetes-executor.",
+        implied=("spark-kubernetes-driver", "spark-kubernetes-executor"),
+        entrypoint="mainApplicationFile",
         **more,  # type: ignore[arg-type]
     )  # fmt: skip
 
@@ -336,6 +344,7 @@ _SERVING = (
     ),
     Kind(
         "serving.knative.dev", "Service", short="ksvc", templates=(_TEMPLATE,), serves=True,
+        unnamed=True,
         changing=True, labels=("serving.knative.dev/service",), unqueued=_UNQUEUED,
     ),
     Kind(

@@ -140,15 +140,18 @@ def test_a_workflow_on_windows_nodes_is_refused_too(box: Sandbox) -> None:
 APP = "apiVersion: sparkoperator.k8s.io/v1beta2\nkind: SparkApplication\nmetadata: {name: a}\n"
 ISVC = "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata: {name: i}\n"
 ROLLOUT = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: r}\n"
+RAY = "apiVersion: ray.io/v1\nkind: RayJob\nmetadata: {name: r}\n"
 WRAPPER = "apiVersion: workload.codeflare.dev/v1beta2\nkind: AppWrapper\nmetadata: {name: w}\n"
 
 
 @pytest.mark.parametrize(
     ("text", "said", "hint"),
     [
-        (APP + "spec: {driver: {cores: 1}, executor: {}}\n",
-         "sparkapplication/a has no pod template: spec.driver.template is missing",
-         "give the driver and the executor a template"),
+        (APP + "spec: {driver: {cores: 1}}\n",
+         "sparkapplication/a has no pod template: spec.executor is missing", ""),
+        (RAY + "spec: {clusterSelector: {ray.io/cluster: c}}\n",
+         "rayjob/r has no pod template: spec.rayClusterSpec is missing",
+         "inject into that RayCluster"),
         (ISVC + "spec: {predictor: {model: {modelFormat: {name: sklearn}}}}\n",
          "inferenceservice/i has no pod template: spec.predictor.containers is missing",
          "runs no code of yours"),

@@ -97,6 +97,8 @@ def test_kubernetes_schemas_accept_every_pod_template(name: str, version: str) -
         if "." not in manifest.group(document.data):  # one of Kubernetes' own
             kubernetes_validate.validate(document.data, version, strict=True)
         for template in manifest.pod_templates(document):
+            for container in template.containers if row and row.unnamed else ():
+                container.setdefault("name", "user-container")
             pod = {"apiVersion": "v1", "kind": "Pod", "spec": template.spec}
             pod["metadata"] = template.owner.get("metadata", {})
             kubernetes_validate.validate(pod, version, strict=True)

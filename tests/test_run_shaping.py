@@ -131,6 +131,20 @@ def test_the_command_of_another_container_leaves_the_trainer_alone() -> None:
     assert job.data["spec"]["trainer"]["command"] == ["python", "train.py"]
 
 
+def test_initializers_keep_their_commands() -> None:
+    documents = shaped("clustertrainingruntime")
+    set_command(documents, ["true"], (), "")
+    fetch, node = manifest.pod_templates(documents[0])
+    assert "command" not in fetch.containers[0]
+    assert node.containers[0]["command"] == ["true"]
+
+
+@pytest.mark.parametrize("name", ["rayjob", "raycronjob", "sparkapplication"])
+def test_a_command_for_what_names_its_entry_point_otherwise_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"stands in its (entrypoint|mainApplicationFile)"):
+        set_command(shaped(name), ["true"], (), "")
+
+
 def test_the_settings_say_whose_command_is_replaced(lab: Lab) -> None:
     two = [{"name": name, "image": "busybox", "command": ["true"]} for name in ("main", "second")]
     made = job("train-", "true", pod={"containers": two})

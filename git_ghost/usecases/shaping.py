@@ -72,8 +72,16 @@ def set_command(
         for document in documents
         for pod in manifest.pod_templates(document)
         if not template or pod.name == template
-        for container in _meant(pod, containers)
+        for container in _meant(pod, containers, kinds.of(document.data))
     ]
+    for document, _ in found:
+        row = kinds.of(document.data)
+        if row and row.entrypoint:
+            raise UsageError(
+                f"{document.where}: what a {row.name} runs stands in its {row.entrypoint}, not in"
+                " the command of a container",
+                "Write it there.",
+            )
     if not found:
         raise UsageError("there is no container whose command could be replaced")
     if len(found) > 1 and not _are_a_group(found, containers):
@@ -114,8 +122,9 @@ def _are_a_group(found: Sequence[tuple[Document, Object]], containers: Sequence[
     return one and not (row and row.steps)
 
 
-def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
-    every = list(pod.containers)
+def _meant(pod: PodTemplate, containers: Sequence[str], row: Kind | None) -> list[Object]:
+    aside = row.initializers if row and not containers else ()
+    every = [one for one in pod.containers if one.get("name") not in aside]
     if containers:
         return [one for one in every if one.get("name", "main") in containers]
     metadata = pod.owner.get("metadata") or {}

@@ -174,7 +174,7 @@ def _find(root: Any, path: Path) -> Any:
 
 def _position(items: list[Any], key: str, name: str) -> int | None:
     for number, item in enumerate(items):
-        if isinstance(item, dict) and item.get(key) == name:
+        if isinstance(item, dict) and item.get(key, "") == name:
             return number
     return None
 

@@ -13,7 +13,13 @@ from git_ghost.workloads.manifest import step as steps
 from git_ghost.workloads.manifest.edits import Edits, Path, copied, undo
 from git_ghost.workloads.manifest.reading import Document, ManifestError, Object
 from git_ghost.workloads.manifest.step import NAME, NOTE, PREFIX, Step
-from git_ghost.workloads.manifest.templates import PodTemplate, items, pod_defaults, pod_templates
+from git_ghost.workloads.manifest.templates import (
+    PodTemplate,
+    absent,
+    items,
+    pod_defaults,
+    pod_templates,
+)
 
 _ANNOTATIONS: Path = ("metadata", "annotations")
 
@@ -43,6 +49,10 @@ def inject(document: Document, step: Step) -> Object:
 
 
 def _inject_one(document: Document, step: Step) -> None:
+    outer = Edits(document.data)
+    if (implied := absent(document)) and receivers(document, step):
+        for path, name in implied.items():
+            outer.insert((*path, "spec", "containers"), 0, {"name": name})
     every = pod_templates(document)
     if not every:
         return
@@ -68,11 +78,10 @@ def _inject_one(document: Document, step: Step) -> None:
             continue
         edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
     if templates and all(template.owner is not document.data for template in templates):
-        edits = Edits(document.data)
         # Argo puts values in place of expressions in a workflow's templates, not in its metadata.
         facts = {key: fact for key, fact in step.facts.items() if not steps.is_expression(fact)}
-        _annotate(edits, step, facts)
-        edits.mapping(_ANNOTATIONS)[NOTE] = edits.note()
+        _annotate(outer, step, facts)
+        outer.mapping(_ANNOTATIONS)[NOTE] = outer.note()
 
 
 def _by_owner(templates: list[PodTemplate]) -> list[tuple[Object, list[PodTemplate]]]:
@@ -153,7 +162,7 @@ def _chosen(document: Document, templates: list[PodTemplate], step: Step) -> lis
 
 
 def container_name(container: Object) -> str:
-    """The name of a container; Argo's ``container`` and ``script`` are called main."""
+    """The name of a container; Argo's ``container`` and others without one are called main."""
     return str(container.get("name", "main"))
 
 
@@ -215,7 +224,7 @@ def _paths(template: PodTemplate, spec: Path) -> Iterator[tuple[Path, Object]]:
     else:
         inside: Path = spec or ("containerSet",)
         for container in template.containers:
-            yield (*inside, "containers", container["name"]), container
+            yield (*inside, "containers", container.get("name", "")), container
     for container in _mappings(template.spec, "initContainers"):
         if isinstance(container.get("name"), str):
             yield (*spec, "initContainers", container["name"]), container

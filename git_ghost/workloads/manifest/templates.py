@@ -88,10 +88,15 @@ def pod_templates(document: Document) -> list[PodTemplate]:
             f"{document.where}: a {row.name} has no pod template: it cannot add an init container",
             row.lacking,
         )
+    implied = absent(document)
     found = [
         _pod_template(document, owner, ".".join(steps))
         for path in row.templates
-        for owner, steps in _walk(document, document.data, path, ())
+        for owner, steps in (
+            [({"spec": {"containers": [{"name": implied[path]}]}}, path)]
+            if path in implied
+            else _walk(document, document.data, path, ())
+        )
     ]
     found += [
         PodTemplate(document.data, spec, _containers(document, spec, at), ".".join(at), at=at)
@@ -105,6 +110,19 @@ def pod_templates(document: Document) -> list[PodTemplate]:
             f"{document.where}: {document.name} has no pod template{at}", row.lacking
         )
     return found
+
+
+def absent(document: Document) -> dict[Path, str]:
+    """Where the operator of one object adds a pod template, and the name of the container there."""
+    row = kinds.of(document.data)
+    if row is None or not row.implied:
+        return {}
+    return {
+        path: name
+        for path, name in zip(row.templates, row.implied, strict=True)
+        for holder, _ in _walk(document, document.data, path[:-1], ())
+        if holder.get(path[-1]) is None
+    }
 
 
 def wrapped(document: Document) -> dict[str, Document]:
@@ -217,8 +235,10 @@ def _containers(document: Document, holder: Object, at: tuple[str, ...]) -> tupl
     listed = holder.get("containers")
     if not (isinstance(listed, list) and listed):
         raise _missing(document, (*at, "containers"))
+    row = kinds.of(document.data)
+    default = "" if row and row.unnamed and len(listed) == 1 else None
     for item in listed:
-        if not (isinstance(item, dict) and isinstance(item.get("name"), str)):
+        if not (isinstance(item, dict) and isinstance(item.get("name", default), str)):
             raise ManifestError(
                 f"{document.where}: {document.name}: a container in {'.'.join(at)} has no name"
             )
