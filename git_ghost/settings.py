@@ -229,6 +229,12 @@ class Settings:
         "ghost.template", text, PODS, "Argo: only this template of a workflow",
         shown="all", flags=["--template"], metavar="NAME",
     )  # fmt: skip
+    pod_templates = Setting(
+        "ghost.podTemplates", texts, PODS, "Where kinds that are not known have their pod template",
+        more="Such as spec.template or spec.workers[].template, for any kind that has something"
+        " there, or KIND.GROUP=spec.template for one.",
+        flags=["--path"], metavar="[KIND.GROUP=]PATH",
+    )  # fmt: skip
     git_secret = Setting(
         "ghost.gitSecret", text, PODS,
         "Secret with the credentials for the source, and for a ghost repository on the same host",

@@ -438,6 +438,47 @@ def test_an_unknown_kind_passes_unchanged_with_a_warning(box: Sandbox) -> None:
     )
 
 
+PODS = "spec: {containers: [{name: main, image: i}]}"
+GADGET = f"apiVersion: x.io/v1\nkind: Gadget\nspec: {{workers: [{{template: {{{PODS}}}}}]}}\n"
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "inside"),
+    [
+        ("spec.template", f"spec: {{template: {{{PODS}}}}}\n", ("spec", "template", "spec")),
+        ("Thing.x.io=spec", PODS, ("spec",)),
+        ("Thing=spec.*.a[]", f"spec: {{b: {{a: [{{{PODS}}}]}}}}", ("spec", "b", "a", 0, "spec")),
+    ],
+)  # fmt: skip
+def test_path_says_where_a_kind_nobody_knows_has_its_pod_template(
+    box: Sandbox, place: str, text: str, inside: tuple[str | int, ...]
+) -> None:
+    text = f"apiVersion: x.io/v1\nkind: Thing\n{text}"
+    done = run(box, HASH, "--strict", "--path", place, text=text)
+    found = yaml.safe_load(done.ok())
+    for key in inside:
+        found = found[key]
+    assert [each["name"] for each in found["initContainers"]] == ["git-ghost"]
+    assert f"thing: pull of {HASH} added to 1 pod template" in done.err
+    assert yaml.safe_load(run(box, "--remove", text=done.out.decode()).ok()) == yaml.safe_load(text)
+    box.config("ghost.podTemplates", place)
+    assert run(box, HASH, text=text).out == done.out
+    beside = run(box, HASH, text=f"{text}\n---\n{WIDGET}---\n{JOB}")
+    assert "widget/w is of a kind git ghost does not know" in beside.err
+
+
+@pytest.mark.parametrize(
+    ("place", "code", "said"),
+    [
+        ("spec.", 2, "'spec.' is not the place of a pod template"),
+        ("Gadget.x.io=spec.template", 1, "gadget has no pod template: spec.template is missing"),
+        ("spec.template", 1, "git ghost does not know the kind of gadget"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_told(box: Sandbox, place: str, code: int, said: str) -> None:
+    assert said in run(box, HASH, "--path", place, text=GADGET).fails(code)
+
+
 def test_templates_elsewhere_that_get_no_pull_are_named(box: Sandbox) -> None:
     step = "{name: x, templateRef: {name: git-ghost, template: run}}"
     task = "{name: y, templateRef: {name: other, template: t}}"

@@ -160,6 +160,16 @@ def test_the_settings_say_whose_command_is_replaced(lab: Lab) -> None:
     assert [each["command"] for each in containers] == [["true"], ["echo", "hi"]]
 
 
+def test_path_says_where_a_kind_nobody_knows_has_its_pods(scene: Scene) -> None:
+    thing = {**job("train-", "true"), "apiVersion": "example.com/v1", "kind": "Thing"}
+    words = ("--dry-run=client", "-o", "json")
+    assert "there is nothing that runs" in scene.run(thing, *words).fails(2)
+    made = json.loads(scene.run(thing, *words, "--path", "spec.template", "--", "echo", "hi").ok())
+    pod = made["spec"]["template"]["spec"]
+    assert pod["initContainers"][0]["name"] == "git-ghost"
+    assert pod["containers"][0]["command"] == ["echo", "hi"]
+
+
 def test_a_workflow_of_a_template_in_the_same_file_is_followed(scene: Scene) -> None:
     scene.lab.write("foo", b"edited\n")
     template = workflow("shared", "cat foo", "exit 7")

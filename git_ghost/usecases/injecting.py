@@ -69,8 +69,8 @@ def inject(
     UsageError, ManifestError (a GhostError), and for the working tree what :func:`git_ghost.push`
     raises.
     """
-    documents = manifest.read(files, stdin)
     context = context_anywhere(options)
+    documents = manifest.placed(manifest.read(files, stdin), context.settings.pod_templates)
     target = given(context, hash, base) if hash is not None else of_working_tree(context)
     step = step_for(context.settings, target)
     clean = _changed(documents, manifest.remove, output)
@@ -127,10 +127,10 @@ def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
     for document in documents:
         for each in manifest.items(document):
             found, there = len(manifest.receivers(each, step)), manifest.pods_from(each)
-            known = manifest.is_known(each.data)
+            known = manifest.is_known(each)
             yield Outcome(each.where, each.name, found, known, there.shown if there else "")
             for inner in manifest.wrapped(each).values():
-                if not manifest.is_known(inner.data):
+                if not manifest.is_known(inner):
                     yield Outcome(inner.where, inner.name, 0, known=False)
 
 
@@ -153,7 +153,10 @@ def _check_added(outcomes: Sequence[Outcome]) -> None:
         if unknown
         else "there is no pod template that runs your code in what was given"
     )
-    raise ManifestError(f"nothing was added: {why}", "The known kinds: git ghost inject -h.")
+    raise ManifestError(
+        f"nothing was added: {why}",
+        "The known kinds: git ghost inject -h; for others --path says where.",
+    )
 
 
 def left_undone(documents: Sequence[Document], step: Step) -> Iterator[Notice]:

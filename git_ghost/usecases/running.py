@@ -131,7 +131,7 @@ def run(
     so_far = progress or Progress()
     _check(job, manner)
     context = open_context(options)
-    documents = shaping.flatten(_documents(job))
+    documents = shaping.flatten(manifest.placed(_documents(job), context.settings.pod_templates))
     step = _step(context, so_far.run, None)
     checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")

@@ -71,7 +71,7 @@ def command(
     RayJob, RayCronJob and RayService; Volcano's Job, CronJob and JobTemplate; JobSet,
     LeaderWorkerSet and AppWrapper; SparkApplication and ScheduledSparkApplication; KServe's
     InferenceService and Knative's Service; Sandbox and SandboxTemplate. Other kinds are passed on
-    unchanged.
+    unchanged; --path says where those have their pod template.
     """
     if not files:
         raise click.UsageError("Missing option '-f'.", click.get_current_context())

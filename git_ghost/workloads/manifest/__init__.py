@@ -24,6 +24,7 @@ from git_ghost.workloads.manifest.templates import (
     has_pods,
     is_known,
     items,
+    placed,
     pod_templates,
     pods_from,
     templates_elsewhere,
@@ -35,6 +36,6 @@ __all__ = [
     "FORMATS", "NAME", "NOTE", "PREFIX",
     "Code", "Document", "ManifestError", "Named", "Object", "PodTemplate", "Step",
     "code_of", "dump", "group", "has_pods", "inject", "is_known", "items",
-    "parse", "pod_templates", "pods_from", "read", "receivers", "remove", "rewritten",
+    "parse", "placed", "pod_templates", "pods_from", "read", "receivers", "remove", "rewritten",
     "templates_elsewhere", "text_of", "untrusting", "wrapped",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from git_ghost.errors import GhostError
 from git_ghost.workloads.manifest import tags
 from git_ghost.workloads.manifest.layout import Layout
+from git_ghost.workloads.manifest.places import Place
 
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one: what JSON can hold."""
@@ -76,6 +77,8 @@ class Document(NamedTuple):
     """The objects with a name that were read in the same call, those in Lists too."""
     source: Source | None = None
     """The text that says so; None for JSON."""
+    places: tuple[Place, ...] = ()
+    """Where the user says that kinds have pod templates."""
 
     @property
     def kind(self) -> str:

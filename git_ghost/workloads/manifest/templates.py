@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from git_ghost import kinds
-from git_ghost.kinds import ARGO, Path
+from git_ghost.kinds import ARGO, Kind, Path
+from git_ghost.workloads.manifest.places import place
 from git_ghost.workloads.manifest.reading import (
     Document,
     ManifestError,
@@ -49,9 +50,42 @@ def items(document: Document) -> list[Document]:
     return found
 
 
-def is_known(data: Object) -> bool:
+def placed(documents: Sequence[Document], texts: Sequence[str]) -> list[Document]:
+    """The documents, which know where the user says that kinds have pod templates.
+
+    Raises UsageError for what is not such a place.
+    """
+    places = tuple(map(place, texts))
+    return [document._replace(places=places) for document in documents]
+
+
+def is_known(document: Document) -> bool:
     """Whether it is known where the object has pod templates, or that it has none."""
-    return kinds.of(data) is not None
+    return _row(document) is not None
+
+
+def _row(document: Document) -> Kind | None:
+    """What is known of the object's kind, else what the user says of it."""
+    row = kinds.of(document.data)
+    if row is None and document.places:
+        group, kind = kinds.split_api_version(document.data["apiVersion"])[0], document.kind
+        paths = [
+            each.path
+            for each in document.places
+            if each.is_for(group, kind) and (each.kind or _leads(document, each.path))
+        ]
+        bare = tuple(path for path in paths if _leads(document, (*path, "containers", "[]")))
+        templates = tuple(path for path in paths if path not in bare)
+        row = Kind(group, kind, templates=templates, bare=bare) if paths else None
+    return row
+
+
+def _leads(document: Document, path: Path) -> bool:
+    """Whether there is something at ``path``."""
+    try:
+        return bool(list(_walk(document, document.data, path, ())))
+    except ManifestError:
+        return False
 
 
 def has_pods(document: Document) -> bool:
@@ -72,7 +106,7 @@ def pod_templates(document: Document) -> list[PodTemplate]:
     There are none either where they are in an object that was read together with this one. Raises
     ManifestError where one should be and is not.
     """
-    row = kinds.of(document.data)
+    row = _row(document)
     if row is None or pods_from(document) is not None:
         return []
     if row.steps:
