@@ -18,6 +18,7 @@ The number is the exit code; :data:`EXIT_CODES` has those too that no class here
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -86,6 +87,10 @@ class NoRepository(GhostError):
     """The folder is in no git repository."""
 
 
+_PROGRESS = re.compile(r"[^\r\n]*\r(?!\n)|^[A-Z][a-z]+(?: [a-z]+)*: +\d+% .*$", re.MULTILINE)
+"""Lines of progress, which git ends with CR, and the last one with LF."""
+
+
 class GitFailed(GhostError):
     """A git command failed; carries its ``argv``, ``status``, ``stderr`` and why (``said``)."""
 
@@ -95,7 +100,7 @@ class GitFailed(GhostError):
         self.stderr = stderr
         verb = next((a for a in self.argv[1:] if a in VERBS), "git")
         silent = f"exit status {status}" if status >= 0 else f"ended by signal {-status}"
-        self.said = stderr.strip() or silent
+        self.said = _PROGRESS.sub("", stderr).strip() or silent
         super().__init__(f"git {verb} failed: {self.said}" if verb != "git" else self.said)
 
 

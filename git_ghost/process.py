@@ -381,6 +381,11 @@ class Background(Generic[T]):
         finally:
             self._scope.stop(for_good=True)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is still at work."""
+        return self._thread.is_alive()
+
     def get(self) -> T:
         """Its result; raises what it raised."""
         self._thread.join()

@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from typing import IO, Final, NamedTuple
 
+from git_ghost.activity import Activity
 from git_ghost.errors import GhostError
 from git_ghost.files import copy_file, private_folder, temporary_folder, temporary_place
 from git_ghost.git import CONFIGURATION, Running, environment, pipe
 from git_ghost.gitconfig import GitConfig
 from git_ghost.model import Oid, oid
-from git_ghost.process import stop_all
+from git_ghost.process import Progress, stop_all
 from git_ghost.repository import Repository
 
 ALTERNATES: Final = "GIT_ALTERNATE_OBJECT_DIRECTORIES"
@@ -67,8 +68,10 @@ class Quarantine(Scratch):
     never world-readable). Nothing in it outlives :func:`quarantine`'s block unless it is moved out.
     """
 
-    def __init__(self, path: str, repository: Repository) -> None:
+    def __init__(self, path: str, repository: Repository, activity: Activity = Activity()) -> None:
         super().__init__(path)
+        self.activity = activity
+        """What is told of what is done in it."""
         self.repository = repository
         self.objects = os.path.join(path, "objects")
         os.makedirs(os.path.join(self.objects, "info"))
@@ -96,11 +99,12 @@ class Quarantine(Scratch):
         index: str = "index",
         stdin: bytes | IO[bytes] | None = None,
         keep: tuple[int, ...] = (),
+        progress: Progress | None = None,
         **extra: str,
     ) -> Running:
         """Start git on the user's repository with a private index; what it makes stays here."""
-        env = self.env(index, **extra)
-        return Running(*args, cwd=self.repository.cwd, env=env, stdin=stdin, keep=keep)
+        env, cwd = self.env(index, **extra), self.repository.cwd
+        return Running(*args, cwd=cwd, env=env, stdin=stdin, keep=keep, progress=progress)
 
     def git(
         self,
@@ -109,10 +113,12 @@ class Quarantine(Scratch):
         stdin: bytes | IO[bytes] | None = None,
         ok: tuple[int, ...] = (0,),
         keep: tuple[int, ...] = (),
+        progress: Progress | None = None,
         **extra: str,
     ) -> bytes:
         """The output of :meth:`start`; GitFailed when its status is not in ``ok``."""
-        return self.start(*args, index=index, stdin=stdin, keep=keep, **extra).result(ok)
+        running = self.start(*args, index=index, stdin=stdin, keep=keep, progress=progress, **extra)
+        return running.result(ok)
 
     def pipe(self, producer: Running, *args: str | bytes, index: str = "index") -> bytes:
         """Feed ``producer``'s output to git, run as by :meth:`start`; both must succeed."""
@@ -218,14 +224,16 @@ def _quote(path: str) -> str:
 
 
 @contextlib.contextmanager
-def quarantine(repository: Repository, parent: str = "") -> Iterator[Quarantine]:
+def quarantine(
+    repository: Repository, parent: str = "", activity: Activity = Activity()
+) -> Iterator[Quarantine]:
     """A fresh :class:`Quarantine`, gone when the block ends, however it ends.
 
     What a killed process left behind is removed here too: its lock is free. Raises GhostError when
     ``parent``, given by the user, is no folder.
     """
     with _private(parent or _beside(repository)) as path:
-        yield Quarantine(path, repository)
+        yield Quarantine(path, repository, activity)
 
 
 @contextlib.contextmanager

@@ -7,11 +7,12 @@ git itself does the talking: it alone knows the user's credential helpers, ssh, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from git_ghost.activity import Activity
 from git_ghost.errors import GitFailed
 from git_ghost.git import Running
-from git_ghost.process import Environment, Progress
+from git_ghost.process import Environment
 from git_ghost.transport.causes import explain, is_known
 from git_ghost.transport.credentials import Credentials
 from git_ghost.transport.patience import Patience
@@ -49,10 +50,11 @@ _PUSH = (
 class Link(NamedTuple):
     """What the network commands of one call share.
 
-    Who hears about progress, ssh connections, mounted credentials, how long a server may be silent.
+    What is told of what is done, ssh connections, mounted credentials, how long a server may be
+    silent.
     """
 
-    progress: Progress | None = None
+    activity: Activity = Activity()
     ssh: SharedConnections | None = None
     credentials: Credentials | None = None
     patience: Patience = Patience()
@@ -67,9 +69,11 @@ class Link(NamedTuple):
         return self.credentials.ssh_command(url) if self.credentials else ""
 
     def __enter__(self) -> Link:
+        self.activity.__enter__()
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.activity.__exit__(*exc)
         if self.ssh is not None:
             self.ssh.close()
 
@@ -101,17 +105,21 @@ def _env(place: Place, url: str) -> Environment:
     return {**env, **variables}
 
 
-def _start(place: Place, url: str, *args: str, **options: Any) -> Running:
-    """Start a git command that talks to ``url``, in :func:`_env`."""
+def _start(
+    place: Place, url: str, *args: str, tells: bool = False, keep: Sequence[int] = ()
+) -> Running:
+    """Start a git command that talks to ``url``, in :func:`_env`; ``tells``: it has progress."""
     env = _env(place, url)
+    place.link.activity.now("")
+    progress = place.link.activity.progress if tells else None
     watch = place.link.patience.watch(url, env)
-    return Running(*args, cwd=place.cwd, env=env, watch=watch, **options)
+    return Running(*args, cwd=place.cwd, env=env, watch=watch, progress=progress, keep=keep)
 
 
 def _progress(place: Place, url: str) -> bool:
     """Whether git is to tell how it gets on: somebody listens, or watches that it does."""
     link = place.link
-    return link.progress is not None or link.patience.watch(url, place.env) is not None
+    return link.activity.progress is not None or link.patience.watch(url, place.env) is not None
 
 
 def fetch(
@@ -125,8 +133,7 @@ def fetch(
     if depth:
         args.append(f"--depth={depth}")
     args.append("--progress" if _progress(place, url) else "--quiet")
-    options = {"progress": place.link.progress, "keep": place.keep}
-    return _start(place, url, *args, "--", url, *refspecs, **options)
+    return _start(place, url, *args, "--", url, *refspecs, tells=True, keep=place.keep)
 
 
 def finish(running: Running, url: str) -> None:
@@ -180,7 +187,7 @@ def push(
     args += ["--dry-run"] * dry_run
     args += [f"--force-with-lease={u.ref}:{u.old}" for u in updates]
     refspecs = [f"{u.new}:{u.ref}" for u in updates]
-    running = _start(place, url, *args, "--", url, *refspecs, progress=place.link.progress)
+    running = _start(place, url, *args, "--", url, *refspecs, tells=True)
     out = running.result(ok=range(-128, 256))
     status, said = running.wait()
     fates = dict(_fates(out.decode("utf-8", "surrogateescape")))

@@ -108,6 +108,11 @@ class SharedConnections:
             way = _Way(host, command or self._command, path, bool(command))
             self._opening[host, command] = way, Background(lambda: self._open(way))
 
+    @property
+    def opening(self) -> bool:
+        """Whether a connection is just being opened: ssh may be asking for a passphrase."""
+        return any(opening.is_under_way for _, opening in list(self._opening.values()))
+
     def ready(self, url: str, command: str = "") -> tuple[dict[str, str], str]:
         """Wait for :meth:`ahead`: variables for git, and what ssh said if it failed."""
         host = host_of(url)

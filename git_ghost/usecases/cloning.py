@@ -96,7 +96,7 @@ def clone(
         here = context._replace(repository=repository)
         with (
             journal.one_at_a_time(repository, options.progress) as lock,
-            quarantine(repository, options.working_dir) as private,
+            quarantine(repository, options.working_dir, context.link.activity) as private,
         ):
             pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)
     return Cloned(target, pulled, redact(source.name))

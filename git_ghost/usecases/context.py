@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from git_ghost.activity import Activity
 from git_ghost.errors import NoRepository, UsageError
 from git_ghost.git import environment
 from git_ghost.gitconfig import GitConfig
@@ -130,4 +131,6 @@ def _settings(options: Options, config: GitConfig, repository: Repository | None
 
 def _link(options: Options, config: GitConfig, settings: Settings, env: Environment) -> Link:
     patience = Patience.of(settings.timeout, config)
-    return Link(options.progress, SharedConnections(config, env, patience), patience=patience)
+    shared = SharedConnections(config, env, patience)
+    activity = Activity(options.progress, lambda: shared.opening)
+    return Link(activity, shared, patience=patience)

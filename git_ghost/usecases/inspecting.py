@@ -214,7 +214,8 @@ def _compared(
 ) -> Iterator[tuple[Quarantine, Oid, Oid]]:
     """The two trees a comparison is between, in a quarantine that has both."""
     repository = context.here
-    with quarantine(repository, context.options.working_dir) as private:
+    link, folder = context.link, context.options.working_dir
+    with link, quarantine(repository, folder, link.activity) as private:
         sides = _Sides(context, private)
         left = sides.tree("HEAD" if a is None else a)
         if b is None:

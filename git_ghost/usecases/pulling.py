@@ -99,7 +99,7 @@ def pull(
     with (
         linked(unlinked) as context,
         journal.one_at_a_time(repository, options.progress) as lock,
-        quarantine(repository, options.working_dir) as private,
+        quarantine(repository, options.working_dir, context.link.activity) as private,
     ):
         context.link.ahead(target.url)  # the source is often on the same host
         inbox = Inbox(private, target, repository.object_format, context.link)

@@ -203,7 +203,8 @@ def push_in(
     wanted = what_is_wanted(context, content.include, content.untracked)._replace(
         follow_symlinks=content.follow_symlinks, without=frozenset(content.without)
     )
-    with context.link, quarantine(repository, context.options.working_dir) as private:
+    activity, folder = context.link.activity, context.options.working_dir
+    with context.link, quarantine(repository, folder, activity) as private:
         if not dry_run:
             context.link.ahead(context.store().url)
             Background(warm_up)
@@ -391,6 +392,7 @@ def _user() -> str:
 
 
 def _diff_files(private: Quarantine, start: Oid, tree: Oid) -> dict[str, Oid]:
+    private.activity.now("Compressing changes")
     patch = private.start(*DIFF_TREE, start, tree)
     return {DIFF_FILE: start_blob(private, patch)()}
 

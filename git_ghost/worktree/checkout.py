@@ -129,9 +129,15 @@ def _write_files(quarantine: Quarantine, todo: Plan, keep: int) -> None:
     config = quarantine.repository.config
     workers = config.get("checkout.workers") or str(min(os.cpu_count() or 1, 8))
     options = ("-c", f"checkout.workers={workers}", *filters.trusting(config))
-    args = ("read-tree", "-m", "-u", "--no-recurse-submodules", todo.current, todo.target.tree)
+    listener = quarantine.activity.progress
+    told = () if listener is None else ("-v",)
+    args = ("read-tree", "-m", "-u", *told, "--no-recurse-submodules")
+    quarantine.activity.now("Updating files")
     try:
-        quarantine.git(*options, *args, keep=(keep,))
+        quarantine.git(
+            *options, *args, todo.current, todo.target.tree,
+            keep=(keep,), progress=listener, GIT_PROGRESS_DELAY="0",
+        )  # fmt: skip
     except GitFailed as e:
         if "error:" in e.stderr and (
             "uptodate" in e.stderr or "untracked" in e.stderr.lower() or "lose" in e.stderr
@@ -151,6 +157,7 @@ def _verify(quarantine: Quarantine, target: Target) -> tuple[bytes, ...]:
 
     Returns the untracked files that are not part of the target.
     """
+    quarantine.activity.now("Checking files")
     compare = ("diff-files", "-z", "--name-only", "--ignore-submodules=all")
     others = ("ls-files", "-z", "--others", "--exclude-standard")
     with (

@@ -201,6 +201,7 @@ def rebuild_tree(
     The tree is put together in the private index ``rebuilt`` and left there. Raises
     VerificationFailed when the patch does not apply.
     """
+    quarantine.activity.now("Applying changes")
     with quarantine.start("read-tree", f"{base}^{{tree}}", index="rebuilt") as reading:
         patch = start_patch()
         try:

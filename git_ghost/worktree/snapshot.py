@@ -17,6 +17,7 @@ from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards
+from git_ghost.worktree.batches import in_batches
 from git_ghost.worktree.overlooked import Unread, file_system_options, filled, homeless, unread
 
 
@@ -103,9 +104,12 @@ def survey(quarantine: Quarantine) -> Survey:
     Raises GhostError where git cannot read it.
     """
     repository = quarantine.repository
+    quarantine.activity.now("Scanning files")
     with start_status(quarantine) as status:
         with quarantine.start("ls-files", "-v", "-s", "-z") as listing:
-            notable = list(_notable(listing.result()))
+            listed = listing.result()
+            quarantine.activity.now(f"Scanning {listed.count(0)} tracked files")
+            notable = list(_notable(listed))
         found = _parse_status(status.result())
         not_read, words = unread(status.wait()[1])
     overlooked = [e for e in notable if e.overlooked]
@@ -371,9 +375,11 @@ def update_index(
     if gone := b"".join(removal + path + b"\0" for path in deleted):
         quarantine.git("update-index", "-z", "--index-info", index=index, stdin=gone)
     written = filters.recall(quarantine, tuple(written), index)
-    if there := b"".join(path + b"\0" for path in written):
+    truth = file_system_options(quarantine.repository)
+    said = ""
+    for part in in_batches(quarantine.repository, written, quarantine.activity):
+        there = b"".join(path + b"\0" for path in part)
         args = ("update-index", "--add", "--remove", "--replace", "-z", "--stdin")
-        truth = file_system_options(quarantine.repository)
         running = quarantine.start(*truth, *args, index=index, stdin=there)
         try:
             running.result()
@@ -381,16 +387,18 @@ def update_index(
             raise GhostError(
                 f"git could not read the working tree: {e.said}", "Nothing was sent."
             ) from e
-        not_read, words = unread(running.wait()[1])
-        guards.refuse(guards.check_unread(not_read))
-        ignored = [line for line in words if line.startswith(_IGNORED)]
-        if ignored:  # it passes over these with a word, and success
-            names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
-            raise GhostError(
-                f"git refuses to carry {len(ignored)} file(s), whose names could mean .git"
-                f" elsewhere; nothing was sent:{names}",
-                "Rename them, or put them into .gitignore.",
-            )
+        said += running.wait()[1]
+    not_read, words = unread(said)
+    guards.refuse(guards.check_unread(not_read))
+    ignored = [line for line in words if line.startswith(_IGNORED)]
+    if ignored:  # it passes over these with a word, and success
+        names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
+        raise GhostError(
+            f"git refuses to carry {len(ignored)} file(s), whose names could mean .git"
+            f" elsewhere; nothing was sent:{names}",
+            "Rename them, or put them into .gitignore.",
+        )
+    if written:
         filters.remember(quarantine, written, index)
 
 

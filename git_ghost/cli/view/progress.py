@@ -56,7 +56,7 @@ class ProgressLine:
 
 LINES_SECONDS = 5.0
 """A log gets no more than one line in so long, or one for each phase."""
-_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z]+(?: [a-z]+)*): +[0-9]|waiting for ")
+_PROGRESS = re.compile(r"(?:remote: )?([A-Z][a-z]+(?: [a-z0-9]+)*): +[0-9]|waiting for ")
 """What git says when it tells progress, and we do; the rest of what it says is no news."""
 _PREPARING = ("Enumerating objects", "Counting objects", "Compressing objects")
 """Phases on the server, which are not worth a line unless they take long."""
