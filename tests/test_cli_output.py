@@ -222,6 +222,37 @@ def test_pull_names_submodules_that_are_left(lab: Lab) -> None:
     assert err == "warning: 1 submodule to be updated:\n  lib\nhint: git submodule update --init\n"
 
 
+def test_submodules_that_the_laptop_does_without_are_no_warning(lab: Lab) -> None:
+    lab.sandbox.config("protocol.file.allow", "always")
+    for name in ("lib", "other"):
+        lab.sandbox.git("submodule", "--quiet", "add", "--", lab.source_url, name, cwd=lab.laptop)
+    lab.commit("Use libraries")
+    lab.push()
+    place = lab.fresh_clone("place")
+    lab.sandbox.git("submodule", "--quiet", "update", "--init", "lib", cwd=place)
+    lab.write("foo", b"b\n", at=place)
+    pushed = lab.ghost("push", at=place).ok().split()[-1]
+    cloned = lab.ghost("clone", "-q", pushed, "pod", at=lab.sandbox.root)
+    assert cloned.err.startswith("warning: 1 submodule to be updated:\n  lib\n")
+    here = lab.fresh_clone("here")  # what is here, but at another commit, is told
+    lab.sandbox.git("submodule", "--quiet", "update", "--init", "other", cwd=here)
+    lab.sandbox.git("checkout", "-q", "HEAD~1", cwd=here / "other")
+    said = lab.ghost("pull", "-q", "--force", pushed, at=here).err
+    assert "warning: 2 submodules to be updated:\n  lib\n  other\n" in said
+
+
+def test_what_the_last_pull_told_is_not_told_again(lab: Lab, pushed: str) -> None:
+    pod = lab.fresh_clone("pod")
+    lab.write("stray", b"s\n", at=pod)
+    first = lab.ghost("pull", "-q", pushed, at=pod).err
+    assert "stray" in first
+    again = lab.ghost("pull", "-q", "--json", pushed, at=pod)
+    assert again.err == ""
+    assert json.loads(again.ok())["untracked"] == ["stray"]
+    lab.write("another", b"a\n", at=pod)
+    assert "\n  another\n  stray\n" in lab.ghost("pull", "-q", pushed, at=pod).err
+
+
 def test_pull_says_when_there_is_nothing_to_verify_against(lab: Lab) -> None:
     """A ghost as v0.1 made it: named after the SHA-1 of its patch, without trailers."""
     patch = b"--- a/foo\n+++ b/foo\n@@ -1 +1 @@\n-a\n+b\n"

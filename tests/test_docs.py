@@ -142,7 +142,7 @@ def test_the_table_has_every_exit_code_there_is() -> None:
 def test_the_documented_trailers_are_those_that_are_written() -> None:
     text = (ROOT / "docs" / "format.md").read_text()
     documented = set(re.findall(r"^\| `(Ghost-[\w-]+)`", text, re.MULTILINE))
-    fields = ("tree", "base", "remote_base", "source", "branch")
+    fields = ("tree", "base", "remote_base", "source", "branch", "submodules")
     message = Trailers(**dict.fromkeys(fields, "x")).message().decode()
     assert documented == set(re.findall(r"^(Ghost-[\w-]+):", message, re.MULTILINE))
 

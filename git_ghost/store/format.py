@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -85,8 +87,19 @@ class Trailers(NamedTuple):
     remote_base: str = ""
     source: str = ""
     branch: str = ""
+    submodules: str = ""
+    """As :func:`submodules_text` writes those that were checked out."""
     subject: str = ""
     format: str = ""
+
+    @property
+    def checked_out(self) -> frozenset[str] | None:
+        """The submodules that were checked out where the ghost was made; None when unknown."""
+        try:
+            found = json.loads(self.submodules)
+        except ValueError:
+            return None
+        return frozenset(map(str, found)) if isinstance(found, list) else None
 
     @property
     def from_v01(self) -> bool:
@@ -102,6 +115,7 @@ class Trailers(NamedTuple):
             ("Ghost-Remote-Base", self.remote_base),
             ("Ghost-Source", self.source),
             ("Ghost-Branch", self.branch),
+            ("Ghost-Submodules", self.submodules),
         )
         lines = [f"{key}: {_one_line(value)}" for key, value in pairs if value]
         subject = self.subject.replace("\0", " ").strip() or _NO_SUBJECT
@@ -120,12 +134,17 @@ class Trailers(NamedTuple):
                 found[key[6:].lower().replace("-", "_")] = value.strip()
         if "format" not in found:
             return cls(subject="" if text == _NO_SUBJECT else text)
-        known = ("tree", "base", "remote_base", "source", "branch", "format")
+        known = ("tree", "base", "remote_base", "source", "branch", "submodules", "format")
         subject = body.strip()
         return cls(
             subject="" if subject == _NO_SUBJECT else subject,
             **{key: found.get(key, "") for key in known},
         )
+
+
+def submodules_text(paths: Iterable[str]) -> str:
+    """The ``Ghost-Submodules`` trailer: a JSON list, for a path may hold anything."""
+    return json.dumps(list(paths))
 
 
 def _one_line(value: str) -> str:

@@ -59,6 +59,8 @@ class Pulled:
     verified: bool
     """False for a v0.1 ghost, which promises no tree id."""
     notices: tuple[Notice, ...] = field(default=())
+    told: bool = False
+    """Whether the last pull here told the same of untracked files, submodules and notices."""
 
 
 class Rebuilt(NamedTuple):
@@ -70,6 +72,8 @@ class Rebuilt(NamedTuple):
     remote_base: str
     verified: bool
     notices: tuple[Notice, ...] = ()
+    submodules: frozenset[str] | None = None
+    """Those that were checked out where the ghost was made; None when that is not known."""
 
 
 def pull(
@@ -180,7 +184,8 @@ def _put_together(private: Quarantine, supply: Supply, wanted: Fetched, start: s
     else:
         tree = _apply_diff(private, wanted, found.base)
         verified = not wanted.trailers.from_v01 or tree == wanted.ghost.to
-    return Rebuilt(wanted.ghost.to, tree, found.base, remote_base, verified, found.notices)
+    of_use = wanted.trailers.checked_out
+    return Rebuilt(wanted.ghost.to, tree, found.base, remote_base, verified, found.notices, of_use)
 
 
 def _apply_diff(private: Quarantine, wanted: Fetched, base: Oid) -> Oid:
@@ -215,7 +220,7 @@ def _settle(
     exact: bool,
 ) -> Pulled:
     """Bring the working tree to what was rebuilt, and report."""
-    target = Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base)
+    target = Target(rebuilt.tree, rebuilt.base, rebuilt.remote_base, rebuilt.submodules)
     asking = Background(lambda: filters.missing(private))
     todo = planning.plan(private, target, before, force=force)
     lacking = asking.get()
@@ -227,6 +232,18 @@ def _settle(
                 "Set it up (see filter in git help attributes), or go on without --exact.",
             )
     outcome = checkout.carry_out(private, todo, mark, lock)
+    notices = (
+        *rebuilt.notices,
+        *(Notice(_lacks(name, p), tuple(map(os.fsdecode, p))) for name, p in lacking.items()),
+    )
+    untracked, submodules = (
+        tuple(map(os.fsdecode, paths)) for paths in (outcome.untracked, outcome.submodules)
+    )
+    to_tell = [
+        *(f"untracked: {path}" for path in untracked),
+        *(f"submodule: {path}" for path in submodules),
+        *map(str, notices),
+    ]
     return Pulled(
         hash=rebuilt.hash,
         tree=outcome.tree,
@@ -236,13 +253,11 @@ def _settle(
         branch=outcome.branch,
         backup=outcome.backup,
         restore=outcome.restore,
-        untracked=tuple(os.fsdecode(path) for path in outcome.untracked),
-        submodules=tuple(os.fsdecode(path) for path in outcome.submodules),
+        untracked=untracked,
+        submodules=submodules,
         verified=rebuilt.verified,
-        notices=(
-            *rebuilt.notices,
-            *(Notice(_lacks(name, p), tuple(map(os.fsdecode, p))) for name, p in lacking.items()),
-        ),
+        notices=notices,
+        told=journal.told_before(private.repository, to_tell),
     )
 
 

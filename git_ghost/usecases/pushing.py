@@ -23,6 +23,7 @@ from git_ghost.store.format import (
     DiffGhost,
     Ghost,
     Trailers,
+    submodules_text,
 )
 from git_ghost.store.make import identity, make_commit, start_blob, warm_up
 from git_ghost.store.repository import GhostRepository, make_embedded
@@ -32,6 +33,7 @@ from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.remembering import remember
 from git_ghost.worktree import base as bases, guards, snapshot
 from git_ghost.worktree.base import Range
+from git_ghost.worktree.overlooked import checked_out
 from git_ghost.worktree.snapshot import Survey, Wanted
 
 KINDS = ("auto", "diff", "commits", "all")
@@ -370,13 +372,15 @@ def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:
 
 
 def _trailers(request: _Request, ghost: Ghost) -> Trailers:
-    is_diff = isinstance(ghost, DiffGhost)
+    is_diff, gitlinks = isinstance(ghost, DiffGhost), request.surveyed.gitlinks
+    here = checked_out(request.repository, gitlinks)
     return Trailers(
         tree=ghost.to if is_diff else "",
         base=ghost.base if is_diff else ghost.to,
         remote_base=request.decided.first or "",
         source=request.decided.source.url,
         branch=request.surveyed.branch,
+        submodules=submodules_text(map(os.fsdecode, here)) if gitlinks else "",
         subject=request.message,
     )
 

@@ -12,7 +12,6 @@ import secrets
 import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, LocalChanges, VerificationFailed
@@ -45,10 +44,10 @@ class Outcome(NamedTuple):
     """As :attr:`Plan.head_moves`."""
     branch: str
     backup: str = ""
-    restore: tuple[str, ...] = field(default=())
+    restore: tuple[str, ...] = ()
     """The commands that bring back what the backup holds: files, index and HEAD."""
-    untracked: tuple[bytes, ...] = field(default=())
-    submodules: tuple[bytes, ...] = field(default=())
+    untracked: tuple[bytes, ...] = ()
+    submodules: tuple[bytes, ...] = ()
     """Submodules that are not at the commit the tree names."""
 
 
@@ -70,7 +69,7 @@ def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outco
             backup, untracked = _write(quarantine, todo, mark, keep)
             restore = _restoring(backup, todo) if backup else ()
             outcome = outcome._replace(backup=backup, restore=restore)
-    submodules = tuple(_stale_submodules(quarantine))
+    submodules = tuple(_stale_submodules(quarantine, target.submodules))
     return outcome._replace(untracked=untracked, submodules=submodules)
 
 
@@ -307,7 +306,8 @@ def _staged_tree(quarantine: Quarantine) -> Oid:
     return quarantine.write_tree("before")
 
 
-def _stale_submodules(quarantine: Quarantine) -> Iterator[bytes]:
+def _stale_submodules(quarantine: Quarantine, of_use: frozenset[str] | None) -> Iterator[bytes]:
+    """Submodules that are not at the commit of the tree; those not here only if they are of use."""
     top = quarantine.repository.work_tree
     if not os.path.exists(os.path.join(top, ".gitmodules")):
         return
@@ -317,7 +317,8 @@ def _stale_submodules(quarantine: Quarantine) -> Iterator[bytes]:
             commit, path = line.split(b" ")[1].decode(), line.partition(b"\t")[2]
             folder = os.path.join(os.fsencode(top), path)
             if not os.path.exists(os.path.join(folder, b".git")):
-                yield path
+                if of_use is None or os.fsdecode(path) in of_use:
+                    yield path
                 continue
             try:
                 from_there = git(

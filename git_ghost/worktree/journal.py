@@ -1,8 +1,8 @@
 """What a pull notes down so that, killed anywhere, the next one can finish it.
 
-Two files in the repository's ``git-ghost`` folder: ``pull.json`` while a pull is under way,
-``pulled.json`` about the last one that was completed. And one lock, which a killed pull's git
-children keep until they have ended too.
+Files in the repository's ``git-ghost`` folder: ``pull.json`` while a pull is under way,
+``pulled.json`` about the last one that was completed, ``told.json`` about what it told. And one
+lock, which a killed pull's git children keep until they have ended too.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from git_ghost.errors import GhostError
@@ -22,6 +22,7 @@ from git_ghost.repository import Repository
 
 UNDER_WAY = "pull.json"
 COMPLETED = "pulled.json"
+TOLD = "told.json"
 
 
 class Journal(NamedTuple):
@@ -166,6 +167,14 @@ def install_index(repository: Repository, index: str) -> None:
         part = os.path.join(repository.state, "index.new")
         copy_file(index, part)
         os.replace(part, repository.index)
+
+
+def told_before(repository: Repository, notices: Sequence[str]) -> bool:
+    """Whether the last pull here told the same ``notices``; what this one tells is noted down."""
+    before = (_read(repository, TOLD) or {}).get("notices", [])
+    if before != list(notices):
+        _write(repository, TOLD, {"notices": list(notices)})
+    return before == list(notices)
 
 
 def begun(repository: Repository) -> int:

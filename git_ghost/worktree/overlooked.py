@@ -70,6 +70,11 @@ def is_checked_out(folder: str) -> bool:
     return os.path.lexists(os.path.join(folder, ".git"))
 
 
+def checked_out(repository: Repository, gitlinks: Iterable[bytes]) -> list[bytes]:
+    """Those of the submodules whose folders hold repositories."""
+    return [path for path in gitlinks if is_checked_out(_folder(repository, path))]
+
+
 def filled(repository: Repository, gitlinks: Iterable[bytes]) -> Iterator[bytes]:
     """The submodules that are not checked out, but whose folders hold something all the same."""
     for path in gitlinks:
@@ -83,7 +88,7 @@ def homeless(repository: Repository, gitlinks: Iterable[bytes]) -> tuple[bytes, 
 
     Wherever else they are checked out they are empty folders.
     """
-    here = [path for path in gitlinks if is_checked_out(_folder(repository, path))]
+    here = checked_out(repository, gitlinks)
     if not here:
         return ()
     on_disk = os.path.isfile(os.path.join(repository.work_tree, ".gitmodules"))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
 from typing import NamedTuple
 
 from git_ghost.errors import LocalChanges
@@ -34,12 +33,14 @@ Changes = Mapping[bytes, tuple[str, str]]
 class Target(NamedTuple):
     """Where a pull leads: working tree ``tree`` with HEAD on ``base``.
 
-    ``remote_base`` is where a branch must be to be fast-forwarded to ``base`` (empty: nowhere).
+    ``remote_base`` is where a branch must be to be fast-forwarded to ``base`` (empty: nowhere);
+    ``submodules`` are those that are of use there (None: not known, so all).
     """
 
     tree: Oid
     base: Oid
     remote_base: str = ""
+    submodules: frozenset[str] | None = None
 
 
 class Plan(NamedTuple):
@@ -57,7 +58,7 @@ class Plan(NamedTuple):
     """``""`` (it stays), ``branch`` (fast-forward) or ``detached``."""
     stamp: tuple[int, ...] | None
     """The user's index, as it was looked at."""
-    before: Journal | None = field(default=None, repr=False)
+    before: Journal | None = None
     """The interrupted pull that this one finishes."""
 
     @property

@@ -106,13 +106,18 @@ def report(pulled: Pulled, where: str = "", source: str = "") -> None:
             f"  to look at them:  git diff HEAD {pulled.backup}\n"
             f"  to get them back: {' && '.join(pulled.restore)}",
         )
-    warn(pulled.notices, at_most(MANY))
     if not pulled.verified:
         tell(
             "warning",
             "this ghost was made by v0.1, whose hashes are no tree ids: there was nothing to verify"
             f" against; the tree is {pulled.tree}",
         )
+    if not pulled.told:
+        _warn_of_the_rest(pulled)
+
+
+def _warn_of_the_rest(pulled: Pulled) -> None:
+    warn(pulled.notices, at_most(MANY))
     if pulled.untracked:
         some = count(len(pulled.untracked), "untracked file")
         text = f"{some} here, not part of what was pulled:"
