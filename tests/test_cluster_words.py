@@ -134,6 +134,7 @@ def met(condition: str) -> Object:
     return {"type": condition, "status": "True"}
 
 
+SPARK = "sparkoperator.k8s.io/v1beta2"
 ENDS: list[tuple[str, str, Object, bool | None]] = [
     ("v1", "Pod", {"phase": "Running"}, None),
     ("v1", "Pod", {"phase": "Succeeded"}, True),
@@ -152,6 +153,11 @@ ENDS: list[tuple[str, str, Object, bool | None]] = [
     ("batch.volcano.sh/v1alpha1", "Job", {"state": {"phase": "Completed"}}, True),
     ("jobset.x-k8s.io/v1alpha2", "JobSet", {"conditions": [met("Completed")]}, True),
     ("apps/v1", "Deployment", {"conditions": [met("Available")]}, None),
+    (SPARK, "SparkApplication", {"applicationState": {"state": "RUNNING"}}, None),
+    (SPARK, "SparkApplication", {"applicationState": {"state": "COMPLETED"}}, True),
+    (SPARK, "SparkApplication", {"applicationState": {"state": "FAILED"}}, False),
+    ("workload.codeflare.dev/v1beta2", "AppWrapper", {"phase": "Resetting"}, None),
+    ("workload.codeflare.dev/v1beta2", "AppWrapper", {"phase": "Failed"}, False),
 ]  # fmt: skip
 
 
@@ -242,6 +248,9 @@ def test_lines_are_told_apart_where_there_may_be_several_pods(
         ("job.batch.volcano.sh", "/apis/batch.volcano.sh/v1alpha1/namespaces/n/jobs/x"),
         ("Workflow", "/apis/argoproj.io/v1alpha1/namespaces/n/workflows/x"),
         ("deployments.v1.apps", "/apis/apps/v1/namespaces/n/deployments/x"),
+        ("svc", "/api/v1/namespaces/n/services/x"),
+        ("ksvc", "/apis/serving.knative.dev/v1/namespaces/n/services/x"),
+        ("sandboxes", "/apis/agents.x-k8s.io/v1beta1/namespaces/n/sandboxes/x"),
         ("po", "/api/v1/namespaces/n/pods/x"),
     ],
 )

@@ -336,3 +336,11 @@ def test_what_is_local_is_looked_at_before_a_cluster_is_asked_for(
     ran = scene.run(*arguments, "--kubeconfig", "no-such-file")
     assert said in ran.err
     assert "kubeconfig" not in ran.err
+
+
+def test_what_push_refuses_is_told_before_a_cluster_is_asked_for(scene: Scene) -> None:
+    scene.lab.write(".env", b"TOKEN=x")
+    ran = scene.run(job("train-", "true"), "--kubeconfig", "no-such-file")
+    assert ".env" in ran.fails(1)
+    assert "kubeconfig" not in ran.err
+    assert not scene.lab.ghost_refs()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -195,8 +195,12 @@ def push_in(
     base: str | None = None,
     to: str | None = None,
     dry_run: bool = False,
+    before_sending: Callable[[], None] = lambda: None,
 ) -> Pushed:
-    """:func:`push` for a use case that has opened the repository already."""
+    """:func:`push` for a use case that has opened the repository already.
+
+    ``before_sending`` is called once nothing here is against the push; what it raises ends it.
+    """
     repository = needs_work_tree(context.here)
     if unknown := set(content.without) - set(guards.WITHOUT):
         raise UsageError(
@@ -219,6 +223,7 @@ def push_in(
             found = snapshot.select(private, surveyed, wanted)
         decided = settling.get()
         guard(private, found, decided, wanted)
+        before_sending()
         request = _Request(context, private, surveyed, found, decided, content.message, dry_run)
         return _make_and_send(request)
 

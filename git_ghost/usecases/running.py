@@ -136,16 +136,19 @@ def run(
     checked = _inject(documents, step)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
-    connecting = None if manner.dry_run == "client" else _connecting(access)
-    pushed = push_in(context, content, dry_run=manner.dry_run != "none")
+    cluster = None if manner.dry_run == "client" else _Connecting(access)
+    pushed = push_in(
+        context, content, dry_run=manner.dry_run != "none",
+        before_sending=cluster.check if cluster else lambda: None,
+    )  # fmt: skip
     listen(pushed)
     objects = _inject(documents, _step(context, so_far.run, pushed))
     notices = (*left_undone(documents, step), *left_out(context, pushed.source))
     for notice in notices:
         listen(notice)
-    if connecting is None:
+    if cluster is None:
         return Ran(pushed, tuple(data for data, _ in objects), run=so_far.run, notices=notices)
-    client = connecting.get()
+    client = cluster.get()
     try:
         planned = create.plan(objects, access.namespace, client.namespace)
         ran = _run(client, planned, manner, listen, so_far, pushed)
@@ -154,11 +157,32 @@ def run(
     return _with(ran, notices=(*notices, *ran.notices))
 
 
-def _connecting(access: Access) -> Background[Client]:
-    """Begin to connect; refuses before the push what could not be reached after it."""
-    require_kubernetes()
-    kubeconfig.check(access)
-    return ahead(access)
+class _Connecting:
+    """A connection that is made while the push looks at the working tree.
+
+    What is wrong there is told first: somebody without a cluster may be at work on it.
+    """
+
+    def __init__(self, access: Access) -> None:
+        self._client: Background[Client] | None = None
+        self._error: GhostError | None = None
+        try:
+            require_kubernetes()
+            kubeconfig.check(access)
+            self._client = ahead(access)
+        except GhostError as e:
+            self._error = e
+
+    def check(self) -> None:
+        """Raise what says that there is no cluster to connect to."""
+        if self._error is not None:
+            raise self._error
+
+    def get(self) -> Client:
+        """The connection, once it is there."""
+        self.check()
+        assert self._client is not None
+        return self._client.get()
 
 
 def _with(ran: Ran, **changes: Any) -> Ran:
