@@ -147,14 +147,29 @@ class Setting(Generic[T]):
         toplevel: str,
     ) -> T:
         """Its value; UsageError for one that cannot be."""
-        for values, folder in (
-            (() if flag is None else (flag,) if isinstance(flag, str) else tuple(flag), ""),
-            ((environ[self.variable],) if environ.get(self.variable) else (), ""),
-            (config.values.get(self.key.lower(), ()), toplevel),
-        ):
-            if values and (values[-1] or self.read not in _EMPTY_IS_UNSET):
-                return self.read(Given(self.key, values, folder))
+        given = () if flag is None else (flag,) if isinstance(flag, str) else tuple(flag)
+        if self._says(given):
+            return self.read(Given(self.key, given))
+        if exported := self._exported(environ):
+            return self.read(Given(self.variable, (exported,)))
+        configured = config.values.get(self.key.lower(), ())
+        if self._says(configured):
+            return self.read(Given(self.key, configured, toplevel))
         return self.read(Given(self.key, () if self.repeatable else (self.default,)))
+
+    def _says(self, values: Sequence[str]) -> bool:
+        return bool(values) and (values[-1] != "" or self.read not in _EMPTY_IS_UNSET)
+
+    def _exported(self, environ: Mapping[str, str]) -> str:
+        value = environ.get(self.variable, "")
+        if not value and self.variable in environ and self.read is place:
+            # In a pod it hides that something is missing, and another repository would be used.
+            raise UsageError(
+                f"{self.variable} is set, but empty",
+                f"Is a variable not set that it is made from? To do without it: unset"
+                f" {self.variable}",
+            )
+        return value
 
 
 class Settings:

@@ -54,7 +54,7 @@ def test_version_loads_nothing_but_click_and_the_command_line(lab: Lab) -> None:
         "git_ghost.cli",
         *(f"git_ghost.cli.{name}" for name in ("main", "failure", "signals")),
         *(f"git_ghost.cli.{name}" for name in ("options", "options.common", "view", "view.output")),
-        "git_ghost.cli.types",
+        *("git_ghost.cli.types", "git_ghost.cli.spelling"),
         "git_ghost.cli.commands",
         "git_ghost.cli.commands.version",
         *(f"git_ghost.{name}" for name in ("settings", "gitconfig", "errors")),

@@ -86,11 +86,43 @@ def test_flag_then_environment_then_config_then_default() -> None:
     found = [
         Settings.resolve(flags, environ, configured),
         Settings.resolve({"repo": None}, environ, configured),
-        Settings.resolve({}, {"GIT_GHOST_REPO": "", "GIT_GHOST_PREFIX": ""}, configured),
+        Settings.resolve({}, {"GIT_GHOST_PREFIX": ""}, configured),
         Settings.resolve({}, {}, GitConfig()),
     ]
     assert [s.repo for s in found] == ["/flag", "/env", "/config", ""]
     assert [s.prefix for s in found] == ["flag", "env", "config", "ghost"]
+
+
+@pytest.mark.parametrize("variable", ["GIT_GHOST_REPO", "GIT_GHOST_SOURCE"])
+def test_a_variable_that_is_set_but_empty_is_an_error_unless_an_option_goes_before(
+    lab: Lab, variable: str
+) -> None:
+    said = lab.ghost("list", env={variable: ""}).fails(2)
+    assert f"error: {variable} is set, but empty\n" in said
+    assert f"unset {variable}" in said
+    done = lab.ghost("pull", "a" * 40, "--ghost-repo", lab.ghost_url, "--source", lab.source_url,
+                     env={variable: ""})  # fmt: skip
+    assert "there is no ghost" in done.fails(3)
+
+
+def test_an_empty_place_on_the_command_line_is_an_error_too(lab: Lab) -> None:
+    for option in ("--ghost-repo=", "--source="):
+        said = lab.ghost("pull", option, "a" * 40).fails(2)
+        assert option[:-1] in said
+        assert "it is empty. Is a variable not set?" in said
+    assert lab.ghost("list", "--ghost-prefix", "", env={"GIT_GHOST_PREFIX": ""}).code == 0
+
+
+def test_doctor_names_settings_that_there_are_not(lab: Lab) -> None:
+    for name in ("ghost.imgae", "ghost.maxFilesSize", "ghost.zzzzzz", "ghost.prefix"):
+        lab.sandbox.config(name, "ghost")
+    told = " ".join(lab.ghost("doctor").out.decode().split())
+    for name, near in (("imgae", "image"), ("maxfilessize", "maxFileSize")):
+        at = f"warn settings git config has ghost.{name}, which is not a setting"
+        assert f"{at} Is ghost.{near} meant?" in told
+    assert "git config has ghost.zzzzzz, which is not a setting" in told
+    assert told.count("meant?") == 2
+    assert "ghost.prefix" not in told
 
 
 def test_the_source_has_the_same_precedence() -> None:

@@ -15,6 +15,7 @@ import click
 from git_ghost import __version__
 from git_ghost.cli import failure
 from git_ghost.cli.options.common import HELP, format_global_options, global_options
+from git_ghost.cli.spelling import spell
 
 COMMANDS = (
     "push", "pull", "clone", "show", "diff", "list", "delete", "inject", "run", "code",
@@ -22,8 +23,8 @@ COMMANDS = (
 )  # fmt: skip
 """The commands in the order of the help; ``git_ghost.cli.commands.<name>`` holds ``command``."""
 
-HIDDEN = {"_complete-hashes": "complete_hashes"}
-"""Commands that are not for people, and their modules."""
+HIDDEN = {"_complete-hashes": "complete_hashes", "gc": "gc"}
+"""Commands that are not in the help, and their modules."""
 
 
 class Commands(click.Group):
@@ -45,6 +46,10 @@ class Commands(click.Group):
         found = importlib.import_module(f"git_ghost.cli.commands.{module}").command
         assert isinstance(found, click.Command)
         return found
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the options before the command."""
+        return super().parse_args(ctx, spell(self.params, args, words=False).args)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -15,7 +15,7 @@ import click
 from git_ghost import __version__
 from git_ghost.cli.options.common import GhostCommand, is_global
 from git_ghost.errors import EXIT_CODES
-from git_ghost.settings import TABLE, Setting
+from git_ghost.settings import TABLE, Setting, place
 
 _VARIABLES = (
     (
@@ -94,7 +94,7 @@ def _lines() -> Iterator[str]:
     yield "\\fBgit config\\fR:"
     yield from _list((row.key, _about(row)) for row in TABLE)
     yield ".SH ENVIRONMENT"
-    yield from _list((r.variable, f"Goes before `{r.key}`.") for r in TABLE if r.variable)
+    yield from _list((row.variable, _about_variable(row)) for row in TABLE if row.variable)
     yield from _list(_VARIABLES)
     yield ".SH EXIT STATUS"
     yield "\\fBgit ghost run\\fR ends with the code of its job when that failed. Otherwise:"
@@ -113,6 +113,11 @@ def _about(row: Setting[Any]) -> str:
     by_default = f"By default {shown}." if row.shown else ""
     several = "It may be given more than once." if row.repeatable else ""
     return " ".join(filter(None, (f"{row.about}.", row.more, by_default, several)))
+
+
+def _about_variable(row: Setting[Any]) -> str:
+    empty = " Set, but empty, it is an error." if row.read is place else ""
+    return f"Goes before `{row.key}`.{empty}"
 
 
 def _command(cli: click.Group, ctx: click.Context, name: str) -> click.Command:

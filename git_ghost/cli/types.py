@@ -39,6 +39,24 @@ class Words(Word):
         return self._positions
 
 
+class Place(Word):
+    """A URL or a path, which is never empty: that hides a variable that is not set."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word as it is; BadParameter for an empty one."""
+        if not value:
+            self.fail("it is empty. Is a variable not set?", param, ctx)
+        return value
+
+
+class OneOf(click.Choice[str]):
+    """One of some words, or an empty one, which is as good as none."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word; BadParameter for any other."""
+        return super().convert(value, param, ctx) if value else ""
+
+
 FREE = Word()
 """Text that nothing can be proposed for."""
 HASH = Word("hash")
@@ -47,8 +65,7 @@ REVISION = Word("revision")
 HASH_OR_REVISION = Word("hash", "revision")
 FILE = Word("file")
 FOLDER = Word("folder")
-URL = Word("folder")
-"""A URL or a path."""
+URL = Place("folder")
 COMMAND = Word("command")
 
 KINDS = ("diff", "commits", "all")

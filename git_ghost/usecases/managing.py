@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import version
+from git_ghost.gitconfig import GitConfig
 from git_ghost.model import hash_argument
 from git_ghost.quarantine import quarantine
+from git_ghost.settings import TABLE
 from git_ghost.store import listing, send
 from git_ghost.store.format import CommitsGhost, DiffGhost
 from git_ghost.store.listing import Listed, matching, place_of, resolve_prefix
@@ -120,6 +123,7 @@ def doctor(options: Options = Options()) -> list[Check]:
         )
     else:
         checks.append(Check("repository", True, context.repository.work_tree))
+    checks += _unknown_settings(context.config)
     checks += _ghost_repository_checks(context)
     if context.repository is not None and context.repository.work_tree:
         checks.append(_check("base commit", lambda: _base(context)))
@@ -134,6 +138,15 @@ def _check(name: str, look: Callable[[], tuple[bool | None, str, str]]) -> Check
         return Check(name, False, e.message, e.hint)
     except OSError as e:  # a folder that cannot be written to, a full disk
         return Check(name, False, str(e))
+
+
+def _unknown_settings(config: GitConfig) -> Iterator[Check]:
+    known = {row.key.lower().removeprefix("ghost."): row.key for row in TABLE}
+    names = (key.removeprefix("ghost.") for key in config.values if key.startswith("ghost."))
+    for name in sorted(name for name in names if name not in known):
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"Is {known[near[0]]} meant?" if near else ""
+        yield Check("settings", None, f"git config has ghost.{name}, which is not a setting", hint)
 
 
 def _ghost_repository_checks(context: Context) -> Iterator[Check]:

@@ -233,11 +233,25 @@ def what_is_wanted(
 ) -> Wanted:
     """What a snapshot is to hold, by the arguments and the settings."""
     here = os.fsencode(os.path.abspath(context.options.folder))
+    named = (name for path in include for name in _as_v01(here, os.fsencode(path)))
     return Wanted(
         untracked=context.settings.untracked if untracked is None else untracked,
-        include=tuple(os.path.join(here, os.fsencode(path)) for path in include),
+        include=tuple(os.path.join(here, name) for name in named),
         limits=guards.Limits(context.settings.max_file_size, context.settings.max_size),
     )
+
+
+def _as_v01(folder: bytes, name: bytes) -> Sequence[bytes]:
+    """The files that ``a,b`` names, as v0.1 takes it, where there is no file of that name."""
+    if b"," not in name or os.path.lexists(os.path.join(folder, name)):
+        return (name,)
+    import csv  # what v0.1 splits it as; a name with a comma and without a file is rare
+
+    try:
+        (names,) = csv.reader([os.fsdecode(name)], strict=True)
+    except (csv.Error, ValueError):
+        return (name,)
+    return [os.fsencode(one) for one in names]
 
 
 def settle_bases(

@@ -18,7 +18,7 @@ from git_ghost.cli.options.common import (
     together,
     verbose,
 )
-from git_ghost.cli.types import BASE, FREE, HASH, KINDS, Word, Words
+from git_ghost.cli.types import BASE, FREE, HASH, KINDS, OneOf, Word, Words
 from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import put, put_json, say
 
@@ -44,7 +44,7 @@ def range_options() -> Decorator:
             help="Only ghosts that lead to this hash, or this commit.",
         ),
         click.option(
-            "-o", "--output", type=click.Choice(list(_ONLY)), help="Print one of the two columns."
+            "-o", "--output", type=OneOf(list(_ONLY)), help="Print one of the two columns."
         ),
         click.option("--no-headers", is_flag=True, help="Print the rows alone."),
         json_option(),

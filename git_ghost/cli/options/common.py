@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from git_ghost import settings
+from git_ghost.cli.spelling import spell
 from git_ghost.cli.types import FILE, FOLDER, FREE, of_setting
 from git_ghost.cli.view.output import is_plain, say
 from git_ghost.settings import EVERYWHERE, Setting, Settings
@@ -120,34 +121,12 @@ class GhostCommand(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, and remember how many arguments stand behind ``--``."""
-        ctx.meta[_LITERAL] = self._behind_dashes(args)
         try:
+            args, ctx.meta[_LITERAL] = spell(self.params, args)
             return super().parse_args(ctx, args)
         except click.UsageError as e:
             e.ctx = e.ctx or ctx  # a missing value of an option comes without
             raise
-
-    def _behind_dashes(self, args: list[str]) -> int:
-        """How many arguments stand behind the ``--`` that ends the options (one may be a value)."""
-        valued = {
-            name
-            for param in self.params
-            if isinstance(param, click.Option) and not param.is_flag and not param.count
-            for name in param.opts
-        }
-        at = 0
-        while at < len(args):
-            arg = args[at]
-            if arg == "--":
-                return len(args) - at - 1
-            if arg.startswith("--"):
-                at += arg in valued
-            elif arg.startswith("-"):
-                # In a cluster such as -vm, the rest is the value of the first that takes one.
-                taking = next((i for i, c in enumerate(arg) if i and f"-{c}" in valued), 0)
-                at += taking == len(arg) - 1 and taking > 0
-            at += 1
-        return 0
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """One line for each form."""
