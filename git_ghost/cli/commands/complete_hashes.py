@@ -14,7 +14,7 @@ import click
 
 from git_ghost.cli.options.common import GhostCommand, calling
 from git_ghost.cli.types import FREE
-from git_ghost.cli.view.output import put
+from git_ghost.cli.view.output import clean, put
 
 if TYPE_CHECKING:
     from git_ghost.usecases.context import Options
@@ -78,6 +78,6 @@ def _lines(found: Sequence[Known], digits: str, *, bases: bool, about: bool) -> 
 def _about(one: Known) -> str:
     if not one.when:
         return ""
-    first = "".join(c if c.isprintable() else " " for c in one.about.split("\n")[0])
+    first = clean(one.about.split("\n")[0].replace("\t", " "))  # no pipe is what reads this
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.when))
     return f"{when} {first[:_MOST_CHARACTERS]}".strip()
