@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from git_ghost.process import Progress
+from git_ghost.process import Process, Progress
 
 _PAUSE_SECONDS: Final = 0.25
 """What is being done is told again after so long."""
@@ -19,8 +19,8 @@ class Activity:
     """Tells a :data:`Progress` what is done now: when it changes, and by itself inside its block.
 
     ``is_asking`` tells whether ssh may be asking the user something, whose line on the terminal is
-    then not to be overwritten. For the same reason nothing is told of a git command that talks to a
-    server before that has spoken itself: whom it asks for a password, it asks first.
+    then not to be overwritten. For the same reason nothing is told while a git command that talks
+    to a server has not spoken itself: what it asks for, a password, it asks before.
     """
 
     def __init__(
@@ -30,6 +30,7 @@ class Activity:
         self._is_asking = is_asking
         self._what: Callable[[float], str] | None = None
         self._since = 0.0
+        self._silent: list[Process] = []
         self._failure: BaseException | None = None
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
@@ -40,17 +41,23 @@ class Activity:
         return None if self._progress is None else self.hear
 
     def now(self, what: str) -> None:
-        """Something begins that has no figures: told with the seconds it takes; empty: nothing.
+        """Something begins that has no figures: told with the seconds it takes.
 
         Raises what the listener raised.
         """
-        self.count((lambda seconds: f"{what}: {seconds:.0f} s") if what else None)
+        self.count(lambda seconds: f"{what}: {seconds:.0f} s")
 
-    def count(self, what: Callable[[float], str] | None) -> None:
+    def count(self, what: Callable[[float], str]) -> None:
         """Something begins: ``what`` gives its line, after so many seconds. Raises as above."""
         if self._failure is not None:
             raise self._failure
         self._what, self._since = what, time.monotonic()
+
+    def wait_for(self, running: Process, *, instead: bool) -> None:
+        """Tell nothing before ``running`` has spoken; ``instead``: nothing else is under way."""
+        if self._progress is not None:
+            self._silent.append(running)
+            self._what = None if instead else self._what
 
     def hear(self, line: str) -> None:
         """git says how it gets on."""
@@ -76,8 +83,10 @@ class Activity:
     def _go_on_telling(self) -> None:
         assert self._progress is not None
         while not self._ended.wait(_PAUSE_SECONDS):
+            for running in [one for one in self._silent if not one.is_silent]:
+                self._silent.remove(running)
             what, seconds = self._what, time.monotonic() - self._since
-            if what is None or self._is_asking():
+            if what is None or self._silent or self._is_asking():
                 continue
             try:
                 self._progress(what(seconds))

@@ -247,6 +247,11 @@ class Process:
         assert self._process.stdout is not None
         return self._process.stdout
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it runs and has said nothing on stderr yet."""
+        return not self._said and self._process.poll() is None
+
     def _feed(self, data: bytes) -> None:
         pipe = self._process.stdin
         assert pipe is not None

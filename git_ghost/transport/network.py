@@ -110,10 +110,12 @@ def _start(
 ) -> Running:
     """Start a git command that talks to ``url``, in :func:`_env`; ``tells``: it has progress."""
     env = _env(place, url)
-    place.link.activity.now("")
-    progress = place.link.activity.progress if tells else None
+    activity = place.link.activity
+    progress = activity.progress if tells else None
     watch = place.link.patience.watch(url, env)
-    return Running(*args, cwd=place.cwd, env=env, watch=watch, progress=progress, keep=keep)
+    running = Running(*args, cwd=place.cwd, env=env, watch=watch, progress=progress, keep=keep)
+    activity.wait_for(running, instead=tells)
+    return running
 
 
 def _progress(place: Place, url: str) -> bool:
