@@ -199,6 +199,13 @@ class Settings:
         shown="the source remote, or what the ghost says",
         variable="GIT_GHOST_SOURCE", flags=["--source"], metavar="URL",
     )  # fmt: skip
+    trusted_sources = Setting(
+        "ghost.trustedSource", texts, SOURCE,
+        "A host that your credentials may go to where only a ghost names the source",
+        more="Such as git.example.com, *.example.com or https://git.example.com/team. The ghost"
+        " repository's own host needs no such word.",
+        shown="none",
+    )  # fmt: skip
     untracked = Setting(
         "ghost.untracked", switch, PUSH,
         "Send new files that git does not ignore, or leave them behind",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.cluster.real import ClusterUnavailable, OpenGitDaemon, RealCluster
-from tests.support.http import HttpServer
+from tests.support.http import HttpServer, HttpsServer
 from tests.support.lab import Lab
 from tests.support.relay import Relay
 from tests.support.sandbox import Sandbox
@@ -32,7 +33,8 @@ SERVERS: dict[str, type[Server]] = {"path": PathServer, "file": FileServer, **NE
 # Whoever runs the tests in the background may have it ignored, which every process would inherit.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-_SLOW = {"git_server", "ssh_server", "http_server", "cluster", "any_scene", "faults"}
+_SERVERS = ("git_server", "ssh_server", "http_server", "https_server")
+_SLOW = {*_SERVERS, "cluster", "any_scene", "faults"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -112,6 +114,15 @@ def http_server(tmp_path: Path) -> Iterator[HttpServer]:
     """Return a smart HTTP server with basic authentication and faults on demand."""
     with _serving(HttpServer, tmp_path) as server:
         assert isinstance(server, HttpServer)
+        yield server
+
+
+@pytest.fixture
+def https_server(tmp_path: Path) -> Iterator[HttpsServer]:
+    """Return a https:// server with a private authority."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    with HttpsServer(tmp_path / "https") as server:
         yield server
 
 

@@ -6,12 +6,11 @@ import http.server
 import os
 import shutil
 import signal
-import ssl
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ import pytest
 from git_ghost.errors import GhostError
 from git_ghost.transport.credentials import read_secret
 from git_ghost.urls import Server, server_of
-from tests.support.http import HttpServer
+from tests.support.http import HttpServer, HttpsServer
 from tests.support.lab import Lab
 from tests.support.mounted import mounted
 from tests.support.sandbox import Result, Sandbox
@@ -356,38 +355,6 @@ def test_a_ghost_does_not_say_where_credentials_go(http_pod: Pod, http_server: H
     assert "credentials do not go where a ghost says" in result.fails(2)
     assert "--source" in result.err
     assert http_server.requests == []
-
-
-class HttpsServer(HttpServer):
-    """The same over TLS, with a certificate by an authority nobody knows."""
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.certificate = self.state / "certificate"
-        key = self.state / "tls-key"
-        make = (
-            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
-            "-keyout", str(key), "-out", str(self.certificate),
-        )  # fmt: skip
-        subprocess.run(make, check=True, capture_output=True)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate, key)
-        self._http.socket = context.wrap_socket(
-            self._http.socket, server_side=True, do_handshake_on_connect=False
-        )
-
-    def url(self, name: str, port: int | None = None) -> str:
-        return super().url(name, port).replace("http:", "https:")
-
-
-@pytest.fixture
-def https_server(tmp_path: Path) -> Iterator[HttpsServer]:
-    """Return a https:// server with a private authority."""
-    if not shutil.which("openssl"):
-        pytest.skip("openssl is not installed")
-    with HttpsServer(tmp_path / "https") as server:
-        yield server
 
 
 @pytest.mark.slow

@@ -60,6 +60,15 @@ def host_of(url: str) -> Host | None:
     return Host(f"{parts.user}@{parts.host}" if parts.user else parts.host, parts.port)
 
 
+_STRICT = (
+    "StrictHostKeyChecking=yes",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "UpdateHostKeys=no",
+)
+
+
 class _Opened(NamedTuple):
     """How opening a connection ended: it is there to share, or it is not and ssh said why."""
 
@@ -134,6 +143,18 @@ class SharedConnections:
         """The same with our bounds, if it is to have them; the user's own come first and count."""
         options = self._patience.ssh_options
         return " ".join([self._configured, *(f"-o {option}" for option in options)])
+
+    def strict_command(self) -> str:
+        """The user's ssh for a host that somebody else names; empty where it is not OpenSSH's.
+
+        Only to hosts whose keys are known, so to which the user agreed before, are keys offered,
+        and nothing is forwarded. ssh takes the first value of an option: these.
+        """
+        program = shlex.split(self._configured)[0] if self._is_openssh() else ""
+        if not program or not self._command.startswith(program):
+            return ""
+        options = "".join(f" -o {option}" for option in _STRICT)
+        return f"{program}{options}{self._command.removeprefix(program)}"
 
     def _is_openssh(self) -> bool:
         """Whether git's ssh command is OpenSSH's ssh with options, and nothing more."""

@@ -14,6 +14,7 @@ from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.store.fetch import Fetched, Inbox, inbox_ref
 from git_ghost.store.format import BUNDLE_FILE, COMMITS_FILE, CommitsGhost, DiffGhost
+from git_ghost.transport import foreign
 from git_ghost.transport.network import Place
 from git_ghost.usecases.context import Context
 from git_ghost.usecases.finding import nearest_first
@@ -118,7 +119,7 @@ class Supply(NamedTuple):
         with running or contextlib.nullcontext():
             fetched = fetched or self._fetched(ghost)
             if running is not None:
-                rebuild.finish_fetch_commits(self._place, running, self.source.name, [first])
+                self._finish_fetch(running, [first])
         if fetched is None:
             return None
         if not fetched.has(BUNDLE_FILE):
@@ -151,8 +152,12 @@ class Supply(NamedTuple):
 
     @property
     def _place(self) -> Place:
-        repository = self._repository
-        return Place(repository.cwd, repository.env(), self.context.link, self.keep)
+        repository, source = self._repository, self.source
+        place = Place(repository.cwd, repository.env(), self.context.link, self.keep)
+        if not source.foreign:
+            return place
+        ghosts, agreed = self.inbox.store.url, self.context.settings.trusted_sources
+        return foreign.guarded(place, source.name, ghosts, agreed, repository.config)
 
     def _is_missing(self, commit: Oid) -> bool:
         """Whether a commit has to be fetched.
@@ -179,4 +184,9 @@ class Supply(NamedTuple):
 
     def _fetch(self, commits: Sequence[str], needed: str) -> None:
         with self._start_fetch(commits, needed) as running:
-            rebuild.finish_fetch_commits(self._place, running, self.source.name, commits)
+            self._finish_fetch(running, commits)
+
+    def _finish_fetch(self, running: Running, commits: Sequence[str]) -> None:
+        name = self.source.name
+        with foreign.explained(name) if self.source.foreign else contextlib.nullcontext():
+            rebuild.finish_fetch_commits(self._place, running, name, commits)

@@ -18,6 +18,8 @@ class Source(NamedTuple):
 
     name: str
     depth: int
+    foreign: bool = False
+    """Whether only a ghost names it."""
 
 
 def configured(context: Context) -> str:
@@ -35,9 +37,9 @@ def for_pull(context: Context, trailers: Trailers) -> Source:
     repository = context.here
     depth = 1 if repository.shallow else 0
     chosen = configured(context)
-    return Source(
-        chosen or (locate(trailers.source, repository.cwd) if trailers.source else ""), depth
-    )
+    if chosen or not trailers.source:
+        return Source(chosen, depth)
+    return Source(locate(trailers.source, repository.cwd), depth, foreign=True)
 
 
 def for_clone(context: Context, hash: str, trailers: Trailers, depth: int) -> Source:
@@ -49,7 +51,7 @@ def for_clone(context: Context, hash: str, trailers: Trailers, depth: int) -> So
         raise NoSuchBase(
             f"the ghost {hash.strip()} does not say where its base is", "Name it with --source."
         )
-    return Source(locate(trailers.source, settings.repo_base), depth)
+    return Source(locate(trailers.source, settings.repo_base), depth, foreign=True)
 
 
 def for_push(context: Context, base: str | None) -> SourceRemote:

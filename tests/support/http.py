@@ -7,6 +7,7 @@ import contextlib
 import http.server
 import shlex
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -50,6 +51,10 @@ class HttpServer(Server):
         super().__init__(directory)
         self.requests: list[Request] = []
         """Everything asked so far, refused or not."""
+        self.secrets: list[str] = []
+        """Every Authorization and Cookie header that came, as it was written."""
+        self.public = False
+        """Whether it serves everybody, whatever they say of themselves."""
         self.fail_first = 0
         """So many of the next requests are answered with `fail_status`."""
         self.fail_status = 503
@@ -110,6 +115,29 @@ class HttpServer(Server):
         return f"!{shlex.quote(str(script))}"
 
 
+class HttpsServer(HttpServer):
+    """The same over TLS, with a certificate by an authority nobody knows."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.certificate = self.state / "certificate"
+        key = self.state / "tls-key"
+        make = (
+            "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+            "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+            "-keyout", str(key), "-out", str(self.certificate),
+        )  # fmt: skip
+        subprocess.run(make, check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        self._http.socket = context.wrap_socket(
+            self._http.socket, server_side=True, do_handshake_on_connect=False
+        )
+
+    def url(self, name: str, port: int | None = None) -> str:
+        return super().url(name, port).replace("http:", "https:")
+
+
 class _Listener(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False  # kept-alive connections of clients would hold the end up
@@ -143,6 +171,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         owner = self.server.owner
+        sent = (self.headers.get(name) for name in ("Authorization", "Cookie"))
+        owner.secrets += filter(None, sent)
         # The body first, whatever the answer: the connection stays usable, and a backend that
         # answers before it has read everything cannot block.
         with tempfile.TemporaryFile(dir=owner.state) as body:
@@ -151,7 +181,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             user, password = self._credentials()
             if status := owner.failure_for(self.path):
                 self._refuse(status)
-            elif (user, password) != (owner.user, owner.password):
+            elif not owner.public and (user, password) != (owner.user, owner.password):
                 self._refuse(401)
             else:
                 with contextlib.suppress(ConnectionError):
