@@ -163,7 +163,7 @@ def test_the_settings_say_whose_command_is_replaced(lab: Lab) -> None:
 def test_path_says_where_a_kind_nobody_knows_has_its_pods(scene: Scene) -> None:
     thing = {**job("train-", "true"), "apiVersion": "example.com/v1", "kind": "Thing"}
     words = ("--dry-run=client", "-o", "json")
-    assert "there is nothing that runs" in scene.run(thing, *words).fails(2)
+    assert "git ghost does not know the kind of thing/train-" in scene.run(thing, *words).fails(1)
     made = json.loads(scene.run(thing, *words, "--path", "spec.template", "--", "echo", "hi").ok())
     pod = made["spec"]["template"]["spec"]
     assert pod["initContainers"][0]["name"] == "git-ghost"
@@ -181,3 +181,15 @@ def test_a_workflow_of_a_template_in_the_same_file_is_followed(scene: Scene) -> 
     assert "edited" in ran.out.decode().splitlines()
     name = scene.cluster.only("workflows.argoproj.io")["metadata"]["name"]
     assert scene.ghost("code", f"workflow/{name}").ok() == scene.lab.tree_of()
+
+
+def test_what_is_of_no_known_kind_is_named_and_goes_along_as_it_is(scene: Scene) -> None:
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t"}}
+    ran = scene.run(job("train-", "true"), thing, "--dry-run=client", "-o", "json")
+    assert {one["kind"] for one in items(ran.ok())} == {"Job", "Thing"}
+    assert "thing/t is of a kind git ghost does not know" in ran.err
+
+
+def items(text: str) -> list[Any]:
+    """The objects that were printed."""
+    return list(json.loads(text)["items"])

@@ -75,14 +75,14 @@ def inject(
     step = step_for(context.settings, target)
     clean = _changed(documents, manifest.remove, output)
     done = _changed(clean, lambda document: manifest.inject(document, step), output)
-    outcomes = tuple(_outcomes(documents, step))
+    outcomes = tuple(outcomes_of(documents, step))
     notices = [
-        *_unknown(outcomes, strict=strict),
+        *unknown(outcomes, strict=strict),
         *left_undone(documents, step),
         *left_out(context, target.source),
         *_written_anew(done),
     ]
-    _check_added(outcomes)
+    check_added(outcomes)
     objects = tuple(document.data for document in done)
     return Injected(objects, outcomes, tuple(notices), target.hash, _text(done, output))
 
@@ -123,7 +123,8 @@ def _written_anew(documents: Sequence[Document]) -> Iterator[Notice]:
             )
 
 
-def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
+def outcomes_of(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
+    """What is done to each object, those in Lists and those of unknown kinds in others too."""
     for document in documents:
         for each in manifest.items(document):
             found, there = len(manifest.receivers(each, step)), manifest.pods_from(each)
@@ -134,7 +135,8 @@ def _outcomes(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
                     yield Outcome(inner.where, inner.name, 0, known=False)
 
 
-def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
+def unknown(outcomes: Sequence[Outcome], *, strict: bool = False) -> Iterator[Notice]:
+    """Notices of objects of kinds that are not known; ManifestError instead if it is ``strict``."""
     for outcome in outcomes:
         if not outcome.known:
             text = f"{outcome.where}: {outcome.name} is of a kind git ghost does not know"
@@ -143,14 +145,14 @@ def _unknown(outcomes: Sequence[Outcome], *, strict: bool) -> Iterator[Notice]:
             yield Notice(f"{text}; it is passed on unchanged")
 
 
-def _check_added(outcomes: Sequence[Outcome]) -> None:
+def check_added(outcomes: Sequence[Outcome]) -> None:
     """Refuse to print manifests none of which gets the code: somebody may create them."""
     if any(outcome.templates for outcome in outcomes):
         return
-    unknown = ", ".join(outcome.name for outcome in outcomes if not outcome.known)
+    names = ", ".join(outcome.name for outcome in outcomes if not outcome.known)
     why = (
-        f"git ghost does not know the kind of {unknown}"
-        if unknown
+        f"git ghost does not know the kind of {names}"
+        if names
         else "there is no pod template that runs your code in what was given"
     )
     raise ManifestError(

@@ -13,7 +13,15 @@ from git_ghost.model import RUN_LABEL, Notice, null
 from git_ghost.process import Background
 from git_ghost.usecases import shaping, sources
 from git_ghost.usecases.context import Context, Options, open_context
-from git_ghost.usecases.injecting import Target, left_out, left_undone, step_for
+from git_ghost.usecases.injecting import (
+    Target,
+    check_added,
+    left_out,
+    left_undone,
+    outcomes_of,
+    step_for,
+    unknown,
+)
 from git_ghost.usecases.pushing import Content, Pushed, push_in
 from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
@@ -134,6 +142,8 @@ def run(
     documents = shaping.flatten(manifest.placed(_documents(job), context.settings.pod_templates))
     step = _step(context, so_far.run, None)
     checked = _inject(documents, step)
+    outcomes = tuple(outcomes_of(documents, step))
+    check_added(outcomes)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
     cluster = None if manner.dry_run == "client" else _Connecting(access)
@@ -143,7 +153,7 @@ def run(
     )  # fmt: skip
     listen(pushed)
     objects = _inject(documents, _step(context, so_far.run, pushed))
-    notices = (*left_undone(documents, step), *left_out(context, pushed.source))
+    notices = (*unknown(outcomes), *left_undone(documents, step), *left_out(context, pushed.source))
     for notice in notices:
         listen(notice)
     if cluster is None:
@@ -239,14 +249,7 @@ def _step(context: Context, run: str, pushed: Pushed | None) -> Step:
 
 def _inject(documents: Sequence[Document], step: Step) -> list[tuple[dict[str, Any], bool]]:
     """The objects with the pull step, and whether each has pods."""
-    found = [(manifest.inject(each, step), manifest.has_pods(each)) for each in documents]
-    if not any(manifest.receivers(each, step) for each in documents):
-        where = documents[0].where if documents else "the manifests"
-        raise UsageError(
-            f"{where}: there is nothing that runs: no pod template in what was given",
-            "Name the manifest of a Job, a Pod, a Workflow, … with -f.",
-        )
-    return found
+    return [(manifest.inject(each, step), manifest.has_pods(each)) for each in documents]
 
 
 def _shape(documents: Sequence[Document], job: Job, step: Step) -> None:
