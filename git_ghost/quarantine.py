@@ -163,7 +163,9 @@ class Quarantine(Scratch):
 
 
 _NOT_ELSEWHERE = re.compile(
-    r"(?:core\.(?:bare|worktree)|(?:include|includeif|extensions|remote)\..*)\Z", re.DOTALL
+    r"(?:core\.(?:bare|worktree|repositoryformatversion)"
+    r"|(?:include|includeif|extensions|remote)\..*)\Z",
+    re.DOTALL,
 )
 """Keys that are about one repository, or resolved already."""
 

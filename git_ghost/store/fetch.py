@@ -66,10 +66,10 @@ class Fetched:
             raise VerificationFailed(f"the ghost {self.ghost.to} holds no {name}") from e
 
     def has(self, name: str) -> bool:
-        """Whether it holds a file of that name."""
-        running = Running("cat-file", "-e", f"{self.commit}:{name}", cwd=self.git_dir, env=self.env)
-        running.result(ok=(0, 1, 128))
-        return running.status == 0
+        """Whether it holds a file of that name, which itself may not have been fetched."""
+        args = ("ls-tree", "-z", "--name-only", self.commit)
+        names = git(*args, cwd=self.git_dir, env=self.env).split(b"\0")
+        return os.fsencode(name) in names
 
     @property
     def patch_name(self) -> str:
@@ -91,8 +91,11 @@ class Inbox:
         self.git_dir, cwd, self.env = private.bare("inbox", object_format)
         self.place = Place(cwd, self.env, link)
 
-    def start(self, refspecs: Sequence[str]) -> Running:
-        """Start fetching refs of the ghost repository; hand the result to :meth:`finish`."""
+    def start(self, refspecs: Sequence[str], objects: str = "") -> Running:
+        """Start fetching refs of the ghost repository; hand the result to :meth:`finish`.
+
+        ``objects`` is that of :func:`network.fetch`.
+        """
         if self.store.embedded and not os.path.exists(self.store.url):
             raise NoSuchGhost(
                 f"no ghost was ever stored in {self.store.shown}",
@@ -100,7 +103,7 @@ class Inbox:
                 " git config ghost.repo.",
             )
         config = ("-c", "fetch.negotiationAlgorithm=noop")
-        return network.fetch(self.place, self.store.url, refspecs, config=config)
+        return network.fetch(self.place, self.store.url, refspecs, config=config, objects=objects)
 
     def finish(self, running: Running) -> list[Fetched]:
         """Wait for :meth:`start`; every ghost fetched so far, sorted by name."""
@@ -122,7 +125,7 @@ class Inbox:
                 )
         return sorted(found, key=lambda f: f.ghost.ref)
 
-    def fetch(self, ghosts: Iterable[Ghost]) -> list[Fetched]:
+    def fetch(self, ghosts: Iterable[Ghost], objects: str = "") -> list[Fetched]:
         """Fetch ghosts by their exact names; NoSuchGhost when one is not there."""
         names = [ghost.ref for ghost in ghosts]
-        return self.finish(self.start([f"{name}:{inbox_ref(name)}" for name in names]))
+        return self.finish(self.start([f"{name}:{inbox_ref(name)}" for name in names], objects))

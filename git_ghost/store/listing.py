@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from git_ghost.errors import NoSuchGhost
-from git_ghost.git import environment
+from git_ghost.git import environment, git
 from git_ghost.model import Oid, is_oid
 from git_ghost.repository import Repository
 from git_ghost.store.format import (
@@ -18,6 +18,7 @@ from git_ghost.store.format import (
 from git_ghost.store.repository import GhostRepository
 from git_ghost.transport import network
 from git_ghost.transport.network import Link, Place
+from git_ghost.urls import is_local
 
 
 class Listed(NamedTuple):
@@ -25,6 +26,8 @@ class Listed(NamedTuple):
 
     ghost: Ghost
     commit: Oid
+    whole: bool = True
+    """Whether the ghost repository has its commit, as far as is known (see :func:`checked`)."""
 
 
 def place_of(repository: Repository | None, link: Link = Link()) -> Place:
@@ -44,6 +47,17 @@ def list_ghosts(place: Place, store: GhostRepository) -> list[Listed]:
         if ghost is not None and is_oid(value):
             found.append(Listed(ghost, Oid(value)))
     return sorted(found, key=lambda listed: listed.ghost.ref)
+
+
+def checked(store: GhostRepository, listed: Sequence[Listed]) -> list[Listed]:
+    """``listed``, those marked whose commit is gone; asked only where it costs no session."""
+    if not (listed and is_local(store.url) and os.path.isdir(store.url)):
+        return list(listed)
+    feed = "".join(f"{g.commit}\n" for g in listed).encode()
+    env = environment(foreign=True, GIT_NO_LAZY_FETCH="1")
+    out = git("cat-file", "--batch-check", cwd=store.url, env=env, stdin=feed, ok=(0, 128))
+    gone = {line.split()[0] for line in out.decode().splitlines() if line.endswith(" missing")}
+    return [g._replace(whole=g.commit not in gone) for g in listed]
 
 
 def matching(ghosts: Iterable[Listed], start: str = "", to: str = "") -> list[Listed]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+from git_ghost.errors import NoSuchGhost, RemoteError
 from git_ghost.git import git
 from git_ghost.model import Oid, format_of, oid
 from git_ghost.quarantine import Quarantine, scratch
 from git_ghost.repository import Repository
-from git_ghost.store.fetch import Inbox
+from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import (
     BUNDLE_FILE,
     CommitsGhost,
@@ -17,7 +19,12 @@ from git_ghost.store.format import (
 from git_ghost.store.listing import Listed
 from git_ghost.store.repository import GhostRepository
 from git_ghost.transport import network
+from git_ghost.transport.causes import BROKEN, LOST
 from git_ghost.transport.network import Link, Place, Update
+
+_TRIES = 5
+"""How often a push is made whose objects the server loses: two of five go wrong beside an endless
+``git gc --prune=now``, so five do in one of a hundred."""
 
 
 def send(
@@ -31,26 +38,91 @@ def send(
     One that is there already is success: its name says its content. Raises RemoteError.
     """
     place = Place(quarantine.repository.cwd, quarantine.env(), link)
-    fates = network.push(
-        place, store.url, [Update(ghost.ref, commit) for ghost, commit in ghosts.items()]
-    )
+    updates = [Update(ghost.ref, commit) for ghost, commit in ghosts.items()]
+    fates = _push_until_kept(place, store.url, updates)
     return {ghost: fates[ghost.ref] == "new" for ghost in ghosts}
 
 
-def replace_without_bundle(
-    quarantine: Quarantine, store: GhostRepository, ghost: CommitsGhost, commit: Oid, link: Link
-) -> bool:
-    """Put ``commit`` in the place of a commits ghost that v0.1 made; whether that was called for.
+def _push_until_kept(
+    place: Place, url: str, updates: Sequence[Update], tries: int = _TRIES
+) -> dict[str, str]:
+    try:
+        return network.push(place, url, updates)
+    except RemoteError as e:
+        if tries <= 1 or not e.message.startswith(LOST):
+            raise
+    return _push_until_kept(place, url, updates, tries - 1)
 
-    A v0.1 reader finds what it needs in the new one too. Raises RemoteError.
+
+REPLACED = "its objects were gone or damaged"
+COMPLETED = "v0.1 made it, without a bundle"
+
+
+class Settled(NamedTuple):
+    """A ghost that was there already: why it was sent again (empty: it was not), its message."""
+
+    why: str
+    message: str
+
+
+def settle(
+    quarantine: Quarantine, store: GhostRepository, ghost: Ghost, commit: Oid, link: Link
+) -> Settled:
+    """See to it that a ghost that is there already can be pulled, else put ``commit`` in its place.
+
+    It is fetched, but for large files. Replaced is one whose objects are gone or damaged, and a
+    commits ghost that v0.1 made, without a bundle (v0.1 finds what it needs in the new one too).
+    Raises RemoteError.
     """
-    inbox = Inbox(quarantine, store, format_of(ghost.base), link)
-    found = next((f for f in inbox.fetch([ghost]) if f.ghost == ghost), None)
-    if found is None or found.has(BUNDLE_FILE):
-        return False
     place = Place(quarantine.repository.cwd, quarantine.env(), link)
-    network.push(place, store.url, [Update(ghost.ref, commit, found.commit)])
-    return True
+    found = _look(quarantine, store, ghost, link)
+    if found is None:
+        _replace(place, store, ghost, commit)
+        if _look(quarantine, store, ghost, link) is None:
+            raise RemoteError(
+                f"{store.shown} has the ghost {ghost.to}, but cannot give it away, not even when it"
+                " was sent anew",
+                "See `git fsck` there; until it is repaired use another ghost repository.",
+            )
+        return Settled(REPLACED, "")
+    if isinstance(ghost, CommitsGhost) and not found.has(BUNDLE_FILE):
+        network.push(place, store.url, [Update(ghost.ref, commit, found.commit)])
+        return Settled(COMPLETED, "")
+    return Settled("", found.trailers.subject)
+
+
+_SMALL = "blob:limit=1m"
+"""What is fetched of a ghost to see whether it is whole."""
+
+
+def _look(
+    quarantine: Quarantine, store: GhostRepository, ghost: Ghost, link: Link
+) -> Fetched | None:
+    """A ghost that the ghost repository can give away; None where it has lost a part of it."""
+    try:
+        inbox = Inbox(quarantine, store, format_of(ghost.base), link)
+        return next((f for f in inbox.fetch([ghost], _SMALL) if f.ghost == ghost), None)
+    except NoSuchGhost:
+        return None
+    except RemoteError as e:
+        if not e.message.startswith(BROKEN):
+            raise
+        return None
+
+
+def _replace(place: Place, store: GhostRepository, ghost: Ghost, commit: Oid) -> None:
+    """Delete and make anew: a server checks a new value against all refs, and so against this."""
+    value = next((v for v, ref in network.list_heads(place, store.url) if ref == ghost.ref), "")
+    try:
+        if value:
+            network.push(place, store.url, [Update(ghost.ref, "", value)])
+        network.push(place, store.url, [Update(ghost.ref, commit)])
+    except RemoteError as e:
+        raise RemoteError(
+            f"the ghost {ghost.to} is in {store.shown}, but its objects are gone or damaged, and it"
+            f" could not be replaced: {e.message}",
+            f"Have its branch deleted there, then push again: {ghost.ref}",
+        ) from e
 
 
 def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> list[Listed]:

@@ -23,6 +23,12 @@ class _Cause(NamedTuple):
 OTHER_FORMAT = "another object format"
 """How the message begins when a repository has objects of the other kind."""
 
+LOST = "objects got lost"
+"""How the message begins when the server lost what it was sent before it could keep it."""
+
+BROKEN = "some of the objects are gone or damaged"
+"""How the message begins when the server cannot give what it has a ref for."""
+
 _REJECTED = (
     "the server refused the push to",
     "The server's own rules say no; its message is above.",
@@ -82,6 +88,26 @@ _CAUSES = (  # the first that is found counts
         f"{OTHER_FORMAT} (SHA-1 or SHA-256) is used by",
         "Use a ghost repository made with `git init --bare --object-format=…`"
         " as in the source repository.",
+    ),
+    _Cause(
+        r"bad object (refs/\S+)",
+        "the objects of {0} are gone, and git takes nothing more until that ref is, in",
+        "Delete it there (git ghost delete HASH, or git push URL --delete REF), and push that ghost"
+        " again from where it was made.",
+    ),
+    _Cause(
+        r"upload-pack: not our ref|possible repository corruption",
+        f"{BROKEN} in",
+        "Push the ghost again from where it was made: what is broken is replaced then.",
+    ),
+    _Cause(
+        r"missing necessary objects|unpack should have generated|bad (?:\w+ )?object [0-9a-f']"
+        r"|missing \w+ object '|unable to create temporary file: No such file"
+        r"|not a git repository: '\.'",
+        f"{LOST} while they were sent to",
+        "Something removes objects there at the same time (git gc --prune=now?): let it keep those"
+        " of the last hours, and run the command again.",
+        passing=True,
     ),
     _Cause(
         r"access denied or repository not exported",

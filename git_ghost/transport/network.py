@@ -125,15 +125,24 @@ def _progress(place: Place, url: str) -> bool:
 
 
 def fetch(
-    place: Place, url: str, refspecs: Sequence[str], *, depth: int = 0, config: Sequence[str] = ()
+    place: Place,
+    url: str,
+    refspecs: Sequence[str],
+    *,
+    depth: int = 0,
+    config: Sequence[str] = (),
+    objects: str = "",
 ) -> Running:
     """Start fetching exactly ``refspecs`` from ``url``; nothing else of the repository changes.
 
-    ``depth`` 0 fetches the history too. Hand the result to :func:`finish`.
+    ``depth`` 0 fetches the history too; ``objects`` is a filter (git-rev-list(1)) that leaves some
+    out, where the server can do that. Hand the result to :func:`finish`.
     """
     args = [*_FETCH_CONFIG, *config, "fetch", *_FETCH]
     if depth:
         args.append(f"--depth={depth}")
+    if objects:
+        args.append(f"--filter={objects}")
     args.append("--progress" if _progress(place, url) else "--quiet")
     return _start(place, url, *args, "--", url, *refspecs, tells=True, keep=place.keep)
 

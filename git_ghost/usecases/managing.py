@@ -36,7 +36,8 @@ def list_ghosts(
     ``what`` is ``diff``, ``commits`` or ``all``; ``start`` and ``to`` are globs for their two ends,
     or names of commits here. Raises UsageError for another ``what``, RemoteError.
     """
-    return _select(context_anywhere(options), what, start, to, ())
+    context = context_anywhere(options)
+    return listing.checked(context.store(), _select(context, what, start, to, ()))
 
 
 def where_ghosts_are(options: Options = Options()) -> str:
@@ -158,12 +159,16 @@ def _ghost_repository_checks(context: Context) -> Iterator[Check]:
         return
 
     def read() -> tuple[bool | None, str, str]:
-        count = len(listing.list_ghosts(place, target))
-        return True, f"{target.shown}, {count} ghost(s) under '{target.prefix}'", ""
+        found = listing.checked(target, listing.list_ghosts(place, target))
+        told = f"{target.shown}, {len(found)} ghost(s) under '{target.prefix}'"
+        if gone := [one.ghost.to for one in found if not one.whole]:
+            hint = "Delete them (git ghost delete HASH), or push them again."
+            return None, f"{told}; the objects of {len(gone)} are gone: {', '.join(gone[:4])}", hint
+        return True, told, ""
 
     readable = _check("ghost repository", read)
     yield readable
-    if readable.ok:
+    if readable.ok is not False:
         yield _check(
             "write access",
             lambda: (probe_write(context.repository, target), target.shown, ""),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,7 +27,7 @@ from git_ghost.store.format import (
 )
 from git_ghost.store.make import identity, make_commit, start_blob, warm_up
 from git_ghost.store.repository import GhostRepository, make_embedded
-from git_ghost.store.send import replace_without_bundle
+from git_ghost.store.send import REPLACED, Settled, settle
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.remembering import remember
@@ -324,6 +324,7 @@ def _make_and_send(request: _Request) -> Pushed:
     tree = snapshot.write_tree(private, found) if start else None
     made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
     new_repository, fates = False, dict.fromkeys(made, True)
+    settled: dict[Ghost, Settled] = {}
     if not dry_run:
         patch = _diff_files(private, start, tree) if start and tree else {}
         packed = packing.get() if packing else {}
@@ -333,13 +334,13 @@ def _make_and_send(request: _Request) -> Pushed:
             made[ghost] = make_commit(private, files, _trailers(request, ghost), by)
         new_repository = make_embedded(target, request.repository.object_format)
         fates = send.send(private, target, made, context.link)
-        for ghost in made:
-            if isinstance(ghost, CommitsGhost):
-                new = fates[ghost]
-                fates[ghost] = _complete(context, private, target, ghost, made[ghost], new)
+        settled = _settle(request, target, made, fates)
         remember(context, list(made), request.message, request.surveyed.branch)
     return Pushed(
-        ghosts=tuple(Sent(ghost, fates[ghost]) for ghost in made),
+        ghosts=tuple(
+            Sent(ghost, fates[ghost] or bool(ghost in settled and settled[ghost].why))
+            for ghost in made
+        ),
         repo=target.shown,
         head=decided.head,
         remote_base=decided.remote_base or "",
@@ -347,37 +348,58 @@ def _make_and_send(request: _Request) -> Pushed:
         commits=decided.span.count if decided.span else 0,
         changed=tuple(os.fsdecode(path) for path in sorted(found.changed)),
         untracked=tuple(os.fsdecode(path) for path in (*found.untracked, *found.included)),
-        notices=tuple(_notices(request)),
+        notices=(*_about_settled(list(made)[-1], request.message, settled), *_notices(request)),
         made_repository=new_repository,
         dry_run=dry_run,
     )
 
 
-def _complete(
-    context: Context,
-    private: Quarantine,
+def _settle(
+    request: _Request,
     target: GhostRepository,
-    ghost: CommitsGhost,
-    commit: Oid,
-    new: bool,
-) -> bool:
-    """See to it that a commits ghost that was there already has a bundle; whether it was replaced.
+    made: Mapping[Ghost, Oid],
+    fates: Mapping[Ghost, bool],
+) -> dict[Ghost, Settled]:
+    """Look at the ghosts that were there already, where it is not known that they can be pulled.
 
-    v0.1 makes ghosts of the same name without one. What this repository sent, or looked at, once is
-    noted in our folder, so that a push again is one session.
+    A server that takes a new ghost has checked that the tips of its branches are there. That a
+    commits ghost has a bundle, which v0.1 makes none of, is noted in our folder, so that with a new
+    diff ghost beside it a push is one session.
     """
+    context, private = request.context, request.private
     state = os.path.join(context.here.common_dir, STATE, "sent")
-    line = f"{target.shown} {ghost.ref}\n"
-    if not new:
-        with contextlib.suppress(OSError), open(state, encoding="utf-8") as noted:
-            if line in noted:
-                return new
-        new = replace_without_bundle(private, target, ghost, commit, context.link)
+    lines: dict[Ghost, str] = {
+        ghost: f"{target.shown} {ghost.ref}\n" for ghost in made if isinstance(ghost, CommitsGhost)
+    }
+    known: set[str] = set()
+    with contextlib.suppress(OSError), open(state, encoding="utf-8") as noted:
+        known.update(noted)
+    unseen = {ghost for ghost, line in lines.items() if line not in known}
+    if request.message:
+        unseen.add(list(made)[-1])
+    if not any(fates.values()):
+        unseen.update(made)
+    settled = {
+        ghost: settle(private, target, ghost, made[ghost], context.link)
+        for ghost in made
+        if ghost in unseen and not fates[ghost]
+    }
     with contextlib.suppress(OSError):  # a note that cannot be made costs a session next time
         os.makedirs(os.path.dirname(state), exist_ok=True)
         with open(state, "a", encoding="utf-8") as noted:
-            noted.write(line)
-    return new
+            noted.writelines(line for line in lines.values() if line not in known)
+    return settled
+
+
+def _about_settled(last: Ghost, message: str, settled: Mapping[Ghost, Settled]) -> Iterator[Notice]:
+    """What came to light about ghosts that were there already; ``last`` is the one to pull."""
+    for ghost, about in settled.items():
+        if about.why == REPLACED:
+            yield Notice(f"the ghost {ghost.to} was there, but not whole; it was sent anew")
+    kept = settled.get(last)
+    if message and kept and not kept.why and kept.message != message.strip():
+        has = f"its message is '{kept.message}'" if kept.message else "it has no message"
+        yield Notice(f"this ghost is there already, and {has}: that of -m is not stored")
 
 
 def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:

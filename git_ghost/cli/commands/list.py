@@ -20,7 +20,7 @@ from git_ghost.cli.options.common import (
 )
 from git_ghost.cli.types import BASE, FREE, HASH, KINDS, OneOf, Word, Words
 from git_ghost.cli.view.ids import shown_ids
-from git_ghost.cli.view.output import put, put_json, say
+from git_ghost.cli.view.output import count, few, put, put_json, say, tell
 
 if TYPE_CHECKING:
     from git_ghost.store.listing import Listed
@@ -70,6 +70,9 @@ def command(
         found = usecases.list_ghosts(options, what=what, start=start.strip(), to=to.strip())
         where = "" if found or quiet() else usecases.where_ghosts_are(options)
     put_ghosts(found, what, "", output, no_headers, as_json)
+    if gone := [one.ghost.to for one in found if not one.whole]:
+        tell("warning", f"the objects of {count(len(gone), 'ghost')} are gone: {few(gone, 4)}")
+        tell("hint", "Push them again, or delete them: git ghost delete HASH")
     if where:
         kind = "ghosts" if what == "all" else f"{what} ghosts"
         matching = " that match" if start or to else ""
