@@ -102,7 +102,7 @@ def test_quiet_leaves_warnings_and_data(lab: Lab) -> None:
     lab.write("new", b"n\n")
     done = lab.ghost("push", "-q", "--no-untracked")
     assert HEX.match(done.ok())
-    assert done.err == "warning: new files not sent (--no-untracked):\n  new\n"
+    assert done.err == "warning: new files not sent (--no-untracked): new\n"
 
 
 def test_a_warning_names_eight_paths_and_all_of_them_with_verbose(lab: Lab) -> None:

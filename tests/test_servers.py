@@ -122,14 +122,17 @@ def test_any_push_is_one_network_session(network_lab: Served) -> None:
     lab.edit()
     push(lab.options())
     assert server.connections == before + 1
-    push(lab.options())
-    assert server.connections == before + 2
     lab.commit("Not pushed")
     lab.write("foo", b"c\n")
     assert len(push(lab.options()).ghosts) == 2
+    assert server.connections == before + 2
+    lab.write("foo", b"d\n")
+    assert [sent.new for sent in push(lab.options()).ghosts] == [False, True]
     assert server.connections == before + 3
     push(lab.options(), dry_run=True)
     assert server.connections == before + 3
+    push(lab.options())  # all is there: a second session looks whether it can be had
+    assert server.connections in (before + 4, before + 5)  # of ssh it is the same connection
 
 
 def test_a_pull_onto_a_base_that_is_here_is_one_network_session(network_lab: Served) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from git_ghost.errors import NoSuchGhost, RemoteError
@@ -66,19 +66,33 @@ class Settled(NamedTuple):
 
 
 def settle(
-    quarantine: Quarantine, store: GhostRepository, ghost: Ghost, commit: Oid, link: Link
-) -> Settled:
-    """See to it that a ghost that is there already can be pulled, else put ``commit`` in its place.
+    quarantine: Quarantine, store: GhostRepository, ghosts: Mapping[Ghost, Oid], link: Link
+) -> dict[Ghost, Settled]:
+    """See to it that ghosts that are there already can be pulled, else put their commits there.
 
-    It is fetched, but for large files. Replaced is one whose objects are gone or damaged, and a
-    commits ghost that v0.1 made, without a bundle (v0.1 finds what it needs in the new one too).
-    Raises RemoteError.
+    They are fetched, in one session, but for large files. Replaced is one whose objects are gone or
+    damaged, and a commits ghost that v0.1 made, without a bundle (v0.1 finds what it needs in the
+    new one too). Raises RemoteError.
     """
+    found = _look(quarantine, store, ghosts, link)
+    return {
+        ghost: _settle(quarantine, store, ghost, commit, found.get(ghost), link)
+        for ghost, commit in ghosts.items()
+    }
+
+
+def _settle(
+    quarantine: Quarantine,
+    store: GhostRepository,
+    ghost: Ghost,
+    commit: Oid,
+    found: Fetched | None,
+    link: Link,
+) -> Settled:
     place = Place(quarantine.repository.cwd, quarantine.env(), link)
-    found = _look(quarantine, store, ghost, link)
     if found is None:
         _replace(place, store, ghost, commit)
-        if _look(quarantine, store, ghost, link) is None:
+        if not _look(quarantine, store, [ghost], link):
             raise RemoteError(
                 f"{store.shown} has the ghost {ghost.to}, but cannot give it away, not even when it"
                 " was sent anew",
@@ -96,18 +110,21 @@ _SMALL = "blob:limit=1m"
 
 
 def _look(
-    quarantine: Quarantine, store: GhostRepository, ghost: Ghost, link: Link
-) -> Fetched | None:
-    """A ghost that the ghost repository can give away; None where it has lost a part of it."""
+    quarantine: Quarantine, store: GhostRepository, ghosts: Collection[Ghost], link: Link
+) -> dict[Ghost, Fetched]:
+    """Those of ``ghosts`` that the ghost repository can give away."""
+    if not ghosts:
+        return {}
     try:
-        inbox = Inbox(quarantine, store, format_of(ghost.base), link)
-        return next((f for f in inbox.fetch([ghost], _SMALL) if f.ghost == ghost), None)
-    except NoSuchGhost:
-        return None
-    except RemoteError as e:
-        if not e.message.startswith(BROKEN):
+        inbox = Inbox(quarantine, store, format_of(next(iter(ghosts)).base), link)
+        return {found.ghost: found for found in inbox.fetch(ghosts, _SMALL)}
+    except (NoSuchGhost, RemoteError) as e:
+        if isinstance(e, RemoteError) and not e.message.startswith(BROKEN):
             raise
-        return None
+    if len(ghosts) == 1:
+        return {}
+    each = (_look(quarantine, store, [ghost], link) for ghost in ghosts)
+    return {ghost: found for one in each for ghost, found in one.items()}
 
 
 def _replace(place: Place, store: GhostRepository, ghost: Ghost, commit: Oid) -> None:

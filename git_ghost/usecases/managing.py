@@ -20,6 +20,7 @@ from git_ghost.store.send import probe_write
 from git_ghost.usecases.context import Context, Options, context_anywhere
 from git_ghost.usecases.pushing import guard, settle_bases, what_is_wanted
 from git_ghost.worktree import base as bases, guards, snapshot
+from git_ghost.worktree.leftovers import large_ignored
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "diff": (DiffGhost,),
@@ -129,6 +130,7 @@ def doctor(options: Options = Options()) -> list[Check]:
     if context.repository is not None and context.repository.work_tree:
         checks.append(_check("base commit", lambda: _base(context)))
         checks.append(_check("to be sent", lambda: _to_be_sent(context)))
+        checks.append(_check("stays here", lambda: _ignored(context)))
     return checks
 
 
@@ -195,3 +197,14 @@ def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
         guard(private, found, settle_bases(context), wanted)
         size = guards.show_size(sum(snapshot.sizes(repository, found).values()))
         return True, f"{len(found.changed)} changed, {len(found.untracked)} new file(s), {size}", ""
+
+
+def _ignored(context: Context) -> tuple[bool | None, str, str]:
+    """The large files that git ignores: a job that reads one will miss it."""
+    with quarantine(context.here, context.options.working_dir) as private:
+        found = large_ignored(private)
+    if not found:
+        return True, "no ignored file of a MiB or more", ""
+    named = [f"{guards.show_path(one.path)} ({guards.show_size(one.size)})" for one in found[:4]]
+    more = f" and {len(found) - 4} more" if len(found) > 4 else ""
+    return True, f"ignored, not sent: {', '.join(named)}{more}", ""

@@ -27,12 +27,13 @@ from git_ghost.store.format import (
 )
 from git_ghost.store.make import identity, make_commit, start_blob, warm_up
 from git_ghost.store.repository import GhostRepository, make_embedded
-from git_ghost.store.send import REPLACED, Settled, settle
-from git_ghost.usecases import sources
+from git_ghost.store.send import Settled, settle
+from git_ghost.usecases import notices, sources
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.remembering import remember
-from git_ghost.worktree import base as bases, guards, snapshot
+from git_ghost.worktree import base as bases, conversions, guards, snapshot
 from git_ghost.worktree.base import Range
+from git_ghost.worktree.leftovers import large_ignored, left_behind
 from git_ghost.worktree.overlooked import checked_out
 from git_ghost.worktree.snapshot import Survey, Wanted
 
@@ -90,6 +91,8 @@ class Pushed:
     untracked: tuple[str, ...]
     """New files that go with it: not ignored ones, and those named with ``include``."""
     notices: tuple[Notice, ...]
+    ignored: tuple[tuple[str, int], ...]
+    """Ignored files and folders of a MiB and more and their bytes, where that was asked."""
     made_repository: bool
     """Whether the embedded default ghost repository was made for this push."""
     dry_run: bool
@@ -142,8 +145,10 @@ class _Request(NamedTuple):
     found: Survey
     """``surveyed``, reduced to and completed by what is wanted."""
     decided: Bases
+    wanted: Wanted
     message: str
     dry_run: bool
+    ignored: bool
 
     @property
     def repository(self) -> Repository:
@@ -162,6 +167,7 @@ def push(
     without: Sequence[str] = (),
     message: str = "",
     dry_run: bool = False,
+    ignored: bool = False,
 ) -> Pushed:
     """Store the working tree, and local commits, as ghosts; returns what to pull.
 
@@ -172,6 +178,7 @@ def push(
     ``follow_symlinks`` adds what included links point to; ``untracked`` False leaves new files
     behind; ``without`` (``nested``, ``submodules``, ``lfs``) goes on without what a ghost
     cannot carry. ``message`` is kept with the ghosts. ``dry_run`` sends and makes nothing.
+    ``ignored`` looks at ignored files too, and names the large ones.
 
     Nothing in the repository changes. Raises GhostError (refused, with reasons), UsageError,
     NoSuchBase (no such commit here, or the source has nothing of its history), RemoteError.
@@ -183,7 +190,7 @@ def push(
     return push_in(
         open_context(options),
         Content(include, follow_symlinks, untracked, without, message),
-        what=what, base=base, to=to, dry_run=dry_run,
+        what=what, base=base, to=to, dry_run=dry_run, ignored=ignored,
     )  # fmt: skip
 
 
@@ -196,6 +203,7 @@ def push_in(
     to: str | None = None,
     dry_run: bool = False,
     before_sending: Callable[[], None] = lambda: None,
+    ignored: bool = False,
 ) -> Pushed:
     """:func:`push` for a use case that has opened the repository already.
 
@@ -224,7 +232,9 @@ def push_in(
         decided = settling.get()
         guard(private, found, decided, wanted)
         before_sending()
-        request = _Request(context, private, surveyed, found, decided, content.message, dry_run)
+        request = _Request(
+            context, private, surveyed, found, decided, wanted, content.message, dry_run, ignored
+        )
         return _make_and_send(request)
 
 
@@ -322,6 +332,8 @@ def _make_and_send(request: _Request) -> Pushed:
     if span and not dry_run:
         packing = Background(lambda: _commits_files(private, span))
     tree = snapshot.write_tree(private, found) if start else None
+    looking = Background(lambda: list(_look_again(request))) if tree else None
+    ignored = Background(lambda: large_ignored(private)) if tree and request.ignored else None
     made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
     new_repository, fates = False, dict.fromkeys(made, True)
     settled: dict[Ghost, Settled] = {}
@@ -348,10 +360,32 @@ def _make_and_send(request: _Request) -> Pushed:
         commits=decided.span.count if decided.span else 0,
         changed=tuple(os.fsdecode(path) for path in sorted(found.changed)),
         untracked=tuple(os.fsdecode(path) for path in (*found.untracked, *found.included)),
-        notices=(*_about_settled(list(made)[-1], request.message, settled), *_notices(request)),
+        notices=(
+            *notices.about_settled(list(made)[-1], request.message, settled),
+            *notices.about_content(request.surveyed, found),
+            *(looking.get() if looking else ()),
+            *notices.about_bases(
+                decided, request.repository.config.remotes(), sources.this_repository(context)
+            ),
+        ),
+        ignored=tuple((os.fsdecode(one.path), one.size) for one in ignored.get())
+        if ignored
+        else (),
         made_repository=new_repository,
         dry_run=dry_run,
     )
+
+
+def _look_again(request: _Request) -> Iterator[Notice]:
+    """What is known once the tree is written, while the ghosts are made and sent."""
+    private, found, decided = request.private, request.found, request.decided
+    base = decided.first or decided.start
+    if base:
+        yield from conversions.differing(private, base, attributes=found.has_attributes)
+    if request.wanted.untracked:
+        new = (*found.untracked, *found.included)
+        left = left_behind(private, found.listing, new, found.deleted)
+        yield from notices.about_leftovers(left)
 
 
 def _settle(
@@ -379,27 +413,14 @@ def _settle(
         unseen.add(list(made)[-1])
     if not any(fates.values()):
         unseen.update(made)
-    settled = {
-        ghost: settle(private, target, ghost, made[ghost], context.link)
-        for ghost in made
-        if ghost in unseen and not fates[ghost]
-    }
-    with contextlib.suppress(OSError):  # a note that cannot be made costs a session next time
-        os.makedirs(os.path.dirname(state), exist_ok=True)
-        with open(state, "a", encoding="utf-8") as noted:
-            noted.writelines(line for line in lines.values() if line not in known)
+    there = {ghost: made[ghost] for ghost in made if ghost in unseen and not fates[ghost]}
+    settled = settle(private, target, there, context.link)
+    if new := [line for line in lines.values() if line not in known]:
+        with contextlib.suppress(OSError):  # without a note it costs a session next time
+            os.makedirs(os.path.dirname(state), exist_ok=True)
+            with open(state, "a", encoding="utf-8") as noted:
+                noted.writelines(new)
     return settled
-
-
-def _about_settled(last: Ghost, message: str, settled: Mapping[Ghost, Settled]) -> Iterator[Notice]:
-    """What came to light about ghosts that were there already; ``last`` is the one to pull."""
-    for ghost, about in settled.items():
-        if about.why == REPLACED:
-            yield Notice(f"the ghost {ghost.to} was there, but not whole; it was sent anew")
-    kept = settled.get(last)
-    if message and kept and not kept.why and kept.message != message.strip():
-        has = f"its message is '{kept.message}'" if kept.message else "it has no message"
-        yield Notice(f"this ghost is there already, and {has}: that of -m is not stored")
 
 
 def _names(decided: Bases, tree: Oid | None, prefix: str) -> list[Ghost]:
@@ -449,43 +470,3 @@ def _commits_files(private: Quarantine, span: Range) -> dict[str, Oid]:
     header = bases.bundle_header(span, private.repository.object_format)
     bundle = start_blob(private, pack, header)()
     return {COMMITS_FILE: patch.get(), BUNDLE_FILE: bundle}
-
-
-def _notices(request: _Request) -> Iterator[Notice]:
-    """What the user should hear: what was not sent, and what a pull will need."""
-    found, decided = request.found, request.decided
-    left = set(request.surveyed.untracked).difference(found.untracked, found.included)
-    not_sent = (
-        ("changed, but git was told to overlook them: not sent unless named with -I", found.hidden),
-        ("new files not sent (--no-untracked)", sorted(left)),
-        ("repositories inside this one, not sent (--without nested)", found.nested),
-        (
-            "submodules whose uncommitted changes are not sent (--without submodules)",
-            found.dirty_submodules,
-        ),
-        ("files in submodules that are not checked out: not sent", found.filled),
-        (
-            "repositories without an entry in .gitmodules: they arrive as empty folders",
-            found.homeless,
-        ),
-    )
-    for text, paths in not_sent:
-        if paths:
-            yield Notice(text, tuple(os.fsdecode(path) for path in paths))
-    if found.words:
-        yield Notice("git says of the working tree", found.words)
-    alone = "; only the diff goes" if decided.span is None else ""
-    if decided.first is None and decided.source.url == sources.this_repository(request.context):
-        yield Notice(
-            f"no remote has the base commit: it is recorded to be in {decided.source.url},"
-            " good for this machine alone"
-        )
-    elif not request.repository.config.remotes() and decided.remote_base is None:
-        text = "there is no remote: the base commit must be had where this is pulled"
-        yield Notice(text + alone)
-    elif decided.remote_base is None:
-        text = f"no remote-tracking ref has {decided.head} or a commit before it"
-        yield Notice(f"{text} (push or fetch it first)")
-    elif decided.span is None and decided.start not in (None, decided.remote_base):
-        text = f"the base commit {decided.start} is on no remote"
-        yield Notice(f"{text}; `git ghost push` without a base sends the commits too")

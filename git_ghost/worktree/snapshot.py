@@ -55,6 +55,14 @@ class Survey(NamedTuple):
     """Paths that only look written, because a filter never gives the same twice."""
     words: tuple[str, ...] = ()
     """What else git had to say about the working tree."""
+    listing: bytes = b""
+    """``git ls-files -s -z`` of what is tracked (with a letter before each mode)."""
+
+    @property
+    def has_attributes(self) -> bool:
+        """Whether there is a ``.gitattributes``, tracked or new."""
+        new = b"".join(b"/" + path + b"\0" for path in (*self.untracked, *self.included))
+        return any(re.search(rb"[\t/]\.gitattributes\0", paths) for paths in (self.listing, new))
 
     @property
     def changed(self) -> frozenset[bytes]:
@@ -107,9 +115,9 @@ def survey(quarantine: Quarantine) -> Survey:
     quarantine.activity.now("Scanning files")
     with start_status(quarantine) as status:
         with quarantine.start("ls-files", "-v", "-s", "-z") as listing:
-            listed = listing.result()
-            quarantine.activity.now(f"Scanning {listed.count(0)} tracked files")
-            notable = list(_notable(listed))
+            entries = listing.result()
+            quarantine.activity.now(f"Scanning {entries.count(0)} tracked files")
+            notable = list(_notable(entries))
         found = _parse_status(status.result())
         not_read, words = unread(status.wait()[1])
     overlooked = [e for e in notable if e.overlooked]
@@ -125,6 +133,7 @@ def survey(quarantine: Quarantine) -> Survey:
         filled=tuple(filled(repository, gitlinks)),
         homeless=homeless(repository, gitlinks),
         words=words,
+        listing=entries,
     )
 
 

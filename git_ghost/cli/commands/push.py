@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ import click
 
 from git_ghost.cli.options.common import (
     FEW,
-    MANY,
     GhostCommand,
     at_most,
     calling,
@@ -22,7 +22,7 @@ from git_ghost.cli.options.common import (
 )
 from git_ghost.cli.types import KINDS, REVISION, after_kind
 from git_ghost.cli.view.ids import shown_ids
-from git_ghost.cli.view.output import count, few, put, put_json, say, tell, warn
+from git_ghost.cli.view.output import count, few, put, put_json, say, tell, warn_in_a_line
 
 if TYPE_CHECKING:
     from git_ghost.usecases import Pushed
@@ -83,6 +83,7 @@ def command(
             without=without,
             message=message,
             dry_run=dry_run,
+            ignored=verbose() > 0,
         )
     if as_json:
         put_json(_as_json(pushed))
@@ -99,7 +100,7 @@ def command(
             f"this ghost repository is new, and on this machine alone: {pushed.repo}\n"
             "  to use one that others reach: git config --global ghost.repo URL",
         )
-    warn(pushed.notices, at_most(MANY))
+    warn_in_a_line(pushed.notices, at_most(FEW))
 
 
 def summary(pushed: Pushed) -> Iterator[str]:
@@ -115,6 +116,12 @@ def summary(pushed: Pushed) -> Iterator[str]:
     for names, kind in ((pushed.changed, "changed"), (pushed.untracked, "new")):
         if names:
             yield f"  {count(len(names), f'{kind} file')}: {few(names, at_most(FEW))}"
+    if pushed.ignored:
+        from git_ghost.worktree.guards import show_path, show_size
+
+        sized = ((show_path(os.fsencode(path)), show_size(size)) for path, size in pushed.ignored)
+        named = ", ".join(f"{path} ({size})" for path, size in sized)
+        yield f"  ignored, not sent: {named}"
     if not (commits_sent or pushed.changed or pushed.untracked):
         yield "  nothing but the base commit: no file differs from it"
 

@@ -9,6 +9,7 @@ import click
 
 from git_ghost.cli.options.cluster import access, cluster_options, flags
 from git_ghost.cli.options.common import (
+    FEW,
     MANY,
     GhostCommand,
     at_most,
@@ -22,7 +23,7 @@ from git_ghost.cli.options.common import (
 )
 from git_ghost.cli.options.containers import duration
 from git_ghost.cli.types import FILE, FREE
-from git_ghost.cli.view.output import complain, put, put_document, say, tell, warn
+from git_ghost.cli.view.output import complain, put, put_document, say, tell, warn, warn_in_a_line
 from git_ghost.cli.view.run import View
 from git_ghost.settings import PODS, Settings
 
@@ -250,7 +251,7 @@ def _tell_pushed(pushed: Any) -> None:
 
     if not quiet():
         say("\n".join(summary(pushed)))
-    warn(pushed.notices, at_most(MANY))
+    warn_in_a_line(pushed.notices, at_most(FEW))
 
 
 def _tell_end(ran: Ran, progress: Progress, cluster: Access, manner: Manner) -> None:

@@ -99,6 +99,12 @@ def warn(notices: Iterable[Notice], most: int) -> None:
         tell("warning", notice.text + (":" + paths(notice.paths, most) if notice.paths else ""))
 
 
+def warn_in_a_line(notices: Iterable[Notice], most: int) -> None:
+    """The same with each notice on one line."""
+    for notice in notices:
+        tell("warning", notice.text + (f": {few(notice.paths, most)}" if notice.paths else ""))
+
+
 def paths(names: Sequence[str], most: int) -> str:
     """Paths, one indented line each; those beyond ``most`` are counted."""
     from git_ghost.worktree.guards import show_paths

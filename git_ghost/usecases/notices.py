@@ -1,0 +1,75 @@
+"""What a push says beside what it sent: what stays behind, what a pull may not find."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from git_ghost.model import Notice
+from git_ghost.store.format import Ghost
+from git_ghost.store.send import REPLACED, Settled
+from git_ghost.worktree.snapshot import Survey
+
+if TYPE_CHECKING:
+    from git_ghost.usecases.pushing import Bases
+
+
+def about_settled(last: Ghost, message: str, settled: Mapping[Ghost, Settled]) -> Iterator[Notice]:
+    """What came to light about ghosts that were there already; ``last`` is the one to pull."""
+    for ghost, about in settled.items():
+        if about.why == REPLACED:
+            yield Notice(f"the ghost {ghost.to} was there, but not whole; it was sent anew")
+    kept = settled.get(last)
+    if message and kept and not kept.why and kept.message != message.strip():
+        has = f"its message is '{kept.message}'" if kept.message else "it has no message"
+        yield Notice(f"this ghost is there already, and {has}: that of -m is not stored")
+
+
+def about_content(surveyed: Survey, found: Survey) -> Iterator[Notice]:
+    """What of the working tree is not sent; ``found`` is ``surveyed`` reduced to what is wanted."""
+    left = set(surveyed.untracked).difference(found.untracked, found.included)
+    not_sent = (
+        ("changed, but git was told to overlook them: not sent unless named with -I", found.hidden),
+        ("new files not sent (--no-untracked)", sorted(left)),
+        ("repositories inside this one, not sent (--without nested)", found.nested),
+        (
+            "submodules whose uncommitted changes are not sent (--without submodules)",
+            found.dirty_submodules,
+        ),
+        ("files in submodules that are not checked out: not sent", found.filled),
+        (
+            "repositories without an entry in .gitmodules: they arrive as empty folders",
+            found.homeless,
+        ),
+    )
+    for text, paths in not_sent:
+        if paths:
+            yield Notice(text, tuple(os.fsdecode(path) for path in paths))
+    if found.words:
+        yield Notice("git says of the working tree", found.words)
+
+
+def about_leftovers(paths: Iterable[bytes]) -> Iterator[Notice]:
+    """Empty folders and special files, which git does not carry."""
+    if names := tuple(os.fsdecode(path) for path in paths):
+        yield Notice("git carries no empty folders, pipes or sockets: not sent", names)
+
+
+def about_bases(decided: Bases, remotes: Iterable[str], here: str) -> Iterator[Notice]:
+    """What a pull will need and may not find; ``here`` is this repository as a source."""
+    if decided.first is None and decided.source.url == here:
+        yield Notice(
+            f"no remote has the base commit: it is recorded to be in {decided.source.url},"
+            " good for this machine alone"
+        )
+    elif not remotes and decided.remote_base is None:
+        alone = "; only the diff goes" if decided.span is None else ""
+        text = "there is no remote: the base commit must be had where this is pulled"
+        yield Notice(text + alone)
+    elif decided.remote_base is None:
+        text = f"no remote-tracking ref has {decided.head} or a commit before it"
+        yield Notice(f"{text} (push or fetch it first)")
+    elif decided.span is None and decided.start not in (None, decided.remote_base):
+        text = f"the base commit {decided.start} is on no remote"
+        yield Notice(f"{text}; `git ghost push` without a base sends the commits too")
