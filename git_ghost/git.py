@@ -27,6 +27,8 @@ POLICY: Final = (
     ("core.ignoreStat", "false"),  # it would mark entries assume-unchanged
     ("core.trustctime", "true"),  # without it an edit of the same size and time goes unseen
     ("core.checkStat", "default"),  # likewise
+    ("core.protectNTFS", "true"),  # names that mean .git on another system are refused on each
+    ("core.protectHFS", "true"),
     ("core.safecrlf", "false"),  # it makes a conversion fatal; the tree id tells what happened
     ("protocol.fd.allow", "never"),  # git inherits no descriptor from here, and would wait for ever
     ("gc.auto", "0"),

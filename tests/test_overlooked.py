@@ -199,3 +199,35 @@ def test_a_repository_that_was_added_without_being_a_submodule_is_refused(lab: L
     assert "arrive as empty folders" in sent(lab, "--without", "nested").err
     lab.push()  # everybody's own affair now, but a word is due
     assert "arrive as empty folders" in sent(lab).err
+
+
+# Names, conflicts, and files that do not hold still
+
+
+@pytest.mark.parametrize("name", ["git~1", "sub/.GIT /x", ".g\u200cit/x"])
+def test_a_name_that_a_pull_would_refuse_is_refused_whatever_is_configured(
+    lab: Lab, name: str
+) -> None:
+    for key in ("core.protectNTFS", "core.protectHFS"):
+        lab.sandbox.git("config", key, "false", cwd=lab.laptop)
+    lab.write(name, b"x\n")
+    assert "could mean .git elsewhere" in refused(lab, lab.ghost("push"))
+
+
+def test_a_conflict_that_is_not_resolved_is_told(lab: Lab) -> None:
+    lab.sandbox.git("switch", "--quiet", "--create", "other", cwd=lab.laptop)
+    lab.write("foo", b"b\n")
+    lab.commit("Other")
+    lab.sandbox.git("switch", "--quiet", "main", cwd=lab.laptop)
+    lab.write("foo", b"c\n")
+    lab.commit("Main")
+    lab.sandbox.git("merge", "other", cwd=lab.laptop, check=False)
+    assert "conflicts not resolved: sent as on disk, with git's marks: foo\n" in sent(lab).err
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(lab: Lab) -> None:
+    lab.write(".gitattributes", b"moving filter=moves\n")
+    lab.commit("Filter")
+    lab.sandbox.git("config", "filter.moves.clean", "cat; echo more >>moving", cwd=lab.laptop)
+    lab.write("moving", b"one\n")
+    assert "changed while they were read" in sent(lab).err

@@ -31,6 +31,7 @@ def about_content(surveyed: Survey, found: Survey) -> Iterator[Notice]:
     left = set(surveyed.untracked).difference(found.untracked, found.included)
     not_sent = (
         ("changed, but git was told to overlook them: not sent unless named with -I", found.hidden),
+        ("conflicts not resolved: sent as on disk, with git's marks", found.conflicted),
         ("new files not sent (--no-untracked)", sorted(left)),
         ("repositories inside this one, not sent (--without nested)", found.nested),
         (
@@ -48,6 +49,12 @@ def about_content(surveyed: Survey, found: Survey) -> Iterator[Notice]:
             yield Notice(text, tuple(os.fsdecode(path) for path in paths))
     if found.words:
         yield Notice("git says of the working tree", found.words)
+
+
+def about_moving(paths: Iterable[bytes]) -> Iterator[Notice]:
+    """Files that were written to while git read them."""
+    if names := tuple(os.fsdecode(path) for path in sorted(paths)):
+        yield Notice("changed while they were read, and sent as they were at some moment", names)
 
 
 def about_leftovers(paths: Iterable[bytes]) -> Iterator[Notice]:

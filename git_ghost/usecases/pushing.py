@@ -331,8 +331,9 @@ def _make_and_send(request: _Request) -> Pushed:
     packing = None
     if span and not dry_run:
         packing = Background(lambda: _commits_files(private, span))
+    before = snapshot.stamps(request.repository, found)
     tree = snapshot.write_tree(private, found) if start else None
-    looking = Background(lambda: list(_look_again(request))) if tree else None
+    looking = Background(lambda: list(_look_again(request, before))) if tree else None
     ignored = Background(lambda: large_ignored(private)) if tree and request.ignored else None
     made = dict.fromkeys(_names(decided, tree, target.prefix), Oid(""))
     new_repository, fates = False, dict.fromkeys(made, True)
@@ -376,9 +377,11 @@ def _make_and_send(request: _Request) -> Pushed:
     )
 
 
-def _look_again(request: _Request) -> Iterator[Notice]:
+def _look_again(request: _Request, before: snapshot.Stamps) -> Iterator[Notice]:
     """What is known once the tree is written, while the ghosts are made and sent."""
     private, found, decided = request.private, request.found, request.decided
+    now = snapshot.stamps(request.repository, found)
+    yield from notices.about_moving(path for path in before if now.get(path) != before[path])
     base = decided.first or decided.start
     if base:
         yield from conversions.differing(private, base, attributes=found.has_attributes)

@@ -5,10 +5,11 @@ First :func:`survey` looks (plan), then the guards judge, then :func:`write_tree
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, GitFailed, UsageError
@@ -368,6 +369,20 @@ def write_tree(quarantine: Quarantine, found: Survey, index: str = "index") -> O
     written = (*found.written, *found.untracked, *found.included)
     update_index(quarantine, found.deleted, written, index)
     return quarantine.write_tree(index)
+
+
+Stamps = Mapping[bytes, tuple[int, int, int]]
+"""Of each file its time stamp, size and inode number."""
+
+
+def stamps(repository: Repository, found: Survey) -> Stamps:
+    """The stamps of what will be read, so that what changes meanwhile can be told."""
+    top, stamped = os.fsencode(repository.work_tree), {}
+    for path in (*found.written, *found.untracked, *found.included):
+        with contextlib.suppress(OSError):
+            now = os.lstat(os.path.join(top, path))
+            stamped[path] = (now.st_mtime_ns, now.st_size, now.st_ino)
+    return stamped
 
 
 def update_index(
