@@ -105,12 +105,12 @@ def test_quiet_leaves_warnings_and_data(lab: Lab) -> None:
     assert done.err == "warning: new files not sent (--no-untracked): new\n"
 
 
-def test_a_warning_names_eight_paths_and_all_of_them_with_verbose(lab: Lab) -> None:
+def test_a_warning_is_one_line_with_four_paths_and_all_of_them_with_verbose(lab: Lab) -> None:
     for number in range(10):
         lab.write(f"new{number}", b"n\n")
     err = lab.ghost("push", "--no-untracked").err
-    assert err.endswith("  new7\n  … and 2 more\n")
-    assert lab.ghost("push", "--no-untracked", "-v").err.endswith("  new8\n  new9\n")
+    assert err.endswith("(--no-untracked): new0, new1, new2, new3 and 6 more\n")
+    assert lab.ghost("push", "--no-untracked", "-v").err.endswith(", new7, new8, new9\n")
 
 
 def test_push_as_json(lab: Lab) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from git_ghost.errors import UsageError
+from git_ghost.errors import GitFailed, UsageError
 from git_ghost.model import Notice, Oid
 from git_ghost.process import Background
 from git_ghost.quarantine import Quarantine, quarantine
@@ -382,9 +382,11 @@ def _look_again(request: _Request, before: snapshot.Stamps) -> Iterator[Notice]:
     private, found, decided = request.private, request.found, request.decided
     now = snapshot.stamps(request.repository, found)
     yield from notices.about_moving(path for path in before if now.get(path) != before[path])
-    base = decided.first or decided.start
-    if base:
-        yield from conversions.differing(private, base, attributes=found.has_attributes)
+    if base := decided.first or decided.start:
+        try:
+            yield from conversions.differing(private, base, attributes=found.has_attributes)
+        except GitFailed as e:  # a word that cannot be said is no reason to send nothing
+            yield Notice(f"what will come out otherwise could not be found out: {e.message}")
     if request.wanted.untracked:
         new = (*found.untracked, *found.included)
         left = left_behind(private, found.listing, new, found.deleted)

@@ -6,6 +6,7 @@ travel in the tree, and on settings, filters among them, which do not.
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import os
 import re
@@ -141,33 +142,28 @@ def _why(attributes: Mapping[str, str], filters: tuple[str, ...], autocrlf: str)
 
 def _unlike(quarantine: Quarantine, files: _Files, reasons: Mapping[bytes, str]) -> Iterator[bytes]:
     """Which of the files with a reason are not on disk as git would write them elsewhere."""
-    blobs = [files[path].blob for path in reasons]
-    out = quarantine.git("cat-file", "--batch-check", stdin="\n".join(blobs).encode())
-    stored = {}
-    for path, line in zip(reasons, out.decode().splitlines(), strict=False):
-        stored[path] = int(line.split(" ")[2]) if " blob " in line else -1
+    here = dict(_sizes(quarantine.repository, reasons))
+    feed = "".join(f"{files[path].blob}\n" for path in here).encode()
+    out = quarantine.git("cat-file", "--batch-check=%(objectsize)", stdin=feed).split()
     read, left = [], _MOST
-    for path, reason in reasons.items():
-        here = _disk(quarantine.repository, path)
-        size = here.st_size if here and stat.S_ISREG(here.st_mode) else -1
-        if size < 0 or stored[path] < 0:
-            continue
-        if reason.startswith(("text", "core.", "eol=lf")):  # takes away bytes, or does nothing
-            if size != stored[path]:
-                yield path
-        elif reason.startswith("filter=") and size != stored[path]:
+    for (path, size), stored in zip(here.items(), map(int, out), strict=True):
+        reason = reasons[path]
+        takes_away = reason.startswith(("text", "core.", "eol=lf"))  # bytes, or does nothing
+        if size != stored and (takes_away or reason.startswith("filter=")):
             yield path
-        elif stored[path] <= left:
-            left -= stored[path]
+        elif not takes_away and stored <= left:
+            left -= stored
             read.append(path)
     yield from _compared(quarantine, read)
 
 
-def _disk(repository: Repository, path: bytes) -> os.stat_result | None:
-    try:
-        return os.lstat(os.path.join(os.fsencode(repository.work_tree), path))
-    except OSError:
-        return None
+def _sizes(repository: Repository, paths: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """The files among ``paths`` that are on disk, and their sizes."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found = os.lstat(os.path.join(os.fsencode(repository.work_tree), path))
+            if stat.S_ISREG(found.st_mode):
+                yield path, found.st_size
 
 
 def _compared(quarantine: Quarantine, paths: list[bytes]) -> Iterator[bytes]:
