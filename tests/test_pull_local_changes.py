@@ -239,6 +239,23 @@ def test_git_stash_apply_brings_what_was_set_aside_back_staged_and_unstaged(lab:
     assert lab.sandbox.git("show", ":run.sh", cwd=pod) == b"staged, too\n"
 
 
+def test_a_branch_that_was_moved_goes_back_with_what_was_set_aside(lab: Lab) -> None:
+    lab.commit("Not pushed")
+    hash = stored(lab)
+    pod = lab.fresh_clone("pod")
+    (pod / "src/train.py").unlink()
+    lab.write("run.sh", b"staged\n", at=pod)
+    git(lab, pod, "add", "run.sh")
+    lab.write("sub", b"a file\n", at=pod)
+    before = lab.head(at=pod), lab.sandbox.git("status", "--porcelain", cwd=pod)
+    pulled = pull(hash, at(lab, pod), force=True)
+    assert pulled.head == "branch"
+    lab.sandbox.run("sh", "-ec", "\n".join(pulled.restore), cwd=pod).ok()
+    for name in ("new", "out.log"):
+        (pod / name).unlink()
+    assert (lab.head(at=pod), lab.sandbox.git("status", "--porcelain", cwd=pod)) == before
+
+
 def test_git_checkout_brings_it_back_where_there_was_no_commit(lab: Lab) -> None:
     hash = stored(lab)
     pod = lab.sandbox.repo("pod")

@@ -170,9 +170,11 @@ def _verify(quarantine: Quarantine, target: Target) -> tuple[bytes, ...]:
         path for path in differing if path and not _is_as_checked_out(quarantine, target.tree, path)
     ]
     if wrong:
+        names = sorted(set(filters.asked_for(quarantine, wrong).values()))
+        named = f"their filter ({', '.join(names)})" if names else "a filter"
         raise VerificationFailed(
             f"the working tree is not {target.tree} after the pull:{guards.show_paths(wrong)}",
-            "Something else writes to these files, or a filter changes them; see `git diff`.",
+            f"Something else writes to these files, or {named} changes them; see `git diff`.",
         )
     return tuple(path for path in left if path)
 

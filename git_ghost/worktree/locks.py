@@ -89,14 +89,17 @@ _TABLES = os.path.join("reftable", "tables.list.lock")
 def clear_stale(repository: Repository, mark: str, begun: int) -> None:
     """Remove git's lock files that a killed pull left; the caller holds the pull lock.
 
-    The index's is told by the pull's ``mark``, the others by being younger than ``begun`` (in
-    nanoseconds since 1970), when it noted down that it began, and by staying.
+    The index's is told by the pull's ``mark`` (without one, it had fetched at most), the others by
+    being younger than ``begun`` (in nanoseconds since 1970), when it noted down that it began, and
+    by staying.
     """
+    _clear(os.path.join(repository.common_dir, "shallow.lock"), begun)
+    if not mark:
+        return
     index_lock = repository.index + ".lock"
     with contextlib.suppress(OSError), open(index_lock, encoding="ascii", errors="replace") as file:
-        if mark and file.read(100) == mark:
+        if file.read(100) == mark:
             os.unlink(index_lock)
-    _clear(os.path.join(repository.common_dir, "shallow.lock"), begun)
     head = repository.commit("HEAD")
     # A deletion locks the packed refs too.
     before = "delete refs/git-ghost/none\n"
