@@ -397,6 +397,8 @@ def test_a_lock_that_keeps_head_from_moving_is_told_before_files_are_written(
     lab.commit("Not pushed")
     hash = stored(lab)
     pod = lab.fresh_clone("pod")
+    if not (pod / ".git/refs/heads").is_dir():
+        pytest.skip("refs are not files here: see test_reftables.py")
     left = pod / ".git" / lock
     left.touch()
     with untouched(pod):
