@@ -77,6 +77,11 @@ CONFIGURATION: Final = ("GIT_CONFIG_PARAMETERS", "GIT_CONFIG_COUNT")
 """``git -c … ghost`` and a pod's ``GIT_CONFIG_COUNT``: the user's word about any repository."""
 
 
+_TRACE: Final = re.compile(r"GIT_TRACE(?:2(?:_EVENT|_PERF)?|_(?!CURL_NO_DATA|REDACT)\w+)?")
+_TO_STDERR: Final = re.compile(r"[1-9]|true", re.IGNORECASE)
+"""What git says on stderr is read here: traces go to a file or nowhere (git(1), ``GIT_TRACE``)."""
+
+
 _NO_GRAFTS: Final = os.path.join(os.devnull, "none")
 """A file that cannot be: grafts would hide parents that the ids name."""
 
@@ -87,9 +92,13 @@ def environment(*, foreign: bool = False, **extra: str) -> dict[str, str]:
     ``foreign`` drops what a parent git exported for its own repository (``GIT_DIR``,
     ``GIT_INDEX_FILE``, …), for commands about any other repository. Output is locale-free, replace
     refs and grafts are not followed (a ghost is about the objects the ids name), optional locks are
-    not taken.
+    not taken, traces go to files alone.
     """
-    env = {key: value for key, value in os.environ.items() if key not in _SCRUBBED}
+    env = {
+        key: value
+        for key, value in os.environ.items()
+        if key not in _SCRUBBED and not (_TRACE.fullmatch(key) and _TO_STDERR.fullmatch(value))
+    }
     if foreign:
         for key in _REPOSITORY:
             env.pop(key, None)
