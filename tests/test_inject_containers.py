@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -217,3 +218,16 @@ def test_amounts_that_kubernetes_would_not_take_are_refused(
     box: Sandbox, amounts: str, said: str
 ) -> None:
     assert said in run(box, JOB, "--init-requests", amounts).fails(2)
+
+
+def test_pod_specs_in_a_list_without_metadata_get_the_pull_where_they_are(box: Sandbox) -> None:
+    spec = {"containers": [{"name": "main", "image": "i"}]}
+    workers = [{"name": "a", "podSpec": spec}, {"name": "b", "podSpec": spec}]
+    data = {"apiVersion": "e.com/v1", "kind": "Thing", "metadata": {"name": "t"}}
+    text = json.dumps({**data, "spec": {"workers": workers}})
+    done = run(box, text, "--path", "spec.workers[].podSpec")
+    made = yaml.safe_load(done.ok())["spec"]
+    assert list(made) == ["workers"]
+    assert ["initContainers" in worker["podSpec"] for worker in made["workers"]] == [True, True]
+    back = box.ghost("inject", "-f", "-", "--remove", stdin=done.out).ok()
+    assert yaml.safe_load(back) == json.loads(text)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Iterable
 from typing import Any
 
 from git_ghost.workloads.manifest.reading import Object
 
 Path = tuple[str, ...]
-"""Keys of mappings; behind the key of a list, the name of one of its items."""
+"""Keys of mappings; behind the key of a list, the name of one of its items, or ``[0]``."""
+
+_NUMBER = re.compile(r"\[\d+\]\Z", re.ASCII)
 
 # An entry of a note: what was done, the path, and what has to be known to take it back.
 _MADE = "made"  # an empty mapping or list, where there was nothing
@@ -173,6 +176,8 @@ def _find(root: Any, path: Path) -> Any:
 
 
 def _position(items: list[Any], key: str, name: str) -> int | None:
+    if _NUMBER.match(name):
+        return number if (number := int(name[1:-1])) < len(items) else None
     for number, item in enumerate(items):
         if isinstance(item, dict) and item.get(key, "") == name:
             return number

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -133,7 +134,9 @@ def pod_templates(document: Document) -> list[PodTemplate]:
         )
     ]
     found += [
-        PodTemplate(document.data, spec, _containers(document, spec, at), ".".join(at), at=at)
+        PodTemplate(
+            document.data, spec, _containers(document, spec, at), ".".join(at), at=_keys(at)
+        )
         for path in row.bare
         for spec, at in _walk(document, document.data, path, ())
         if spec.get("containers")
@@ -144,6 +147,13 @@ def pod_templates(document: Document) -> list[PodTemplate]:
             f"{document.where}: {document.name} has no pod template{at}", row.lacking
         )
     return found
+
+
+def _keys(steps: Path) -> Path:
+    """The way :func:`_walk` went, items of lists apart from their lists: ``workers``, ``[0]``."""
+    return tuple(
+        key for step in steps for key in re.findall(r"\[\d+\](?=\[|\Z)|.+?(?=\[\d|\Z)", step)
+    )
 
 
 def absent(document: Document) -> dict[Path, str]:
