@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -284,3 +288,63 @@ def test_without_any_set_up_a_ghost_can_be_cloned_by_its_hash(
     sandbox.ghost("clone", hash, pod).ok()
     assert (pod / "foo").read_bytes() == b"b\n"
     assert sandbox.text("rev-parse", "HEAD", cwd=pod) == base
+
+
+# --- odd sources ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content", [b"garbage\n", b"1" * 40 + b"\n", b""])
+def test_a_broken_remote_tracking_ref_ends_no_push(lab: Lab, content: bytes) -> None:
+    """Folders that are synchronised between machines get copies such as `HEAD 2`."""
+    base = lab.head()
+    (lab.laptop / ".git/refs/remotes/origin/HEAD 2").write_bytes(content)
+    (lab.laptop / ".git/refs/remotes/origin/copy").write_bytes(content)
+    lab.write("foo", b"b\n")
+    head = lab.commit("Local")
+    lab.write("foo", b"c\n")
+    done = lab.ghost("push").ok()
+    assert done.splitlines()[0] == f"{base} {head}"
+    assert arrives(lab, clone(lab, done.split()[-1]))
+
+
+@pytest.mark.slow
+def test_a_source_that_hands_out_files_and_no_more_is_fetched_with_its_history(lab: Lab) -> None:
+    lab.sandbox.git("config", "http.receivepack", "false", cwd=lab.source)
+    lab.sandbox.git("update-server-info", cwd=lab.source)
+    handler = partial(SimpleHTTPRequestHandler, directory=str(lab.source))
+    lab.write("foo", b"b\n")
+    hash = printed(lab)
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        pod = lab.sandbox.root / "pod"
+        env = {"GIT_GHOST_REPO": lab.ghost_url, "GIT_GHOST_SOURCE": url}
+        lab.sandbox.ghost("clone", hash, pod, env=env).ok()
+        assert arrives(lab, pod)
+        lab.commit("Never sent")
+        lab.write("foo", b"c\n")
+        alone = lab.ghost("push", "diff").ok().split()[-1]
+        other = lab.sandbox.root / "other"
+        assert "base commit" in lab.sandbox.ghost("clone", alone, other, env=env).fails(4)
+        server.shutdown()
+
+
+def test_a_branch_that_is_in_the_way_of_ghosts_is_named_with_the_way_out(lab: Lab) -> None:
+    lab.sandbox.git("push", "--quiet", lab.ghost_url, "main:ghost", cwd=lab.laptop)
+    err = lab.ghost("push").fails(7)
+    assert "a branch called 'ghost' is in the way" in err
+    assert "--ghost-prefix" in err
+    assert lab.ghost("push", "--ghost-prefix", "ghosts").ok()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_ghost_repository_of_another_user_is_told_as_what_it_is(lab: Lab) -> None:
+    hash = printed(lab)
+    for path in (lab.ghost_repo, *lab.ghost_repo.rglob("*")):
+        os.chown(path, 54321, 54321)
+    for words in (("push",), ("pull", hash), ("list",)):
+        err = lab.ghost(*words).fails(7)
+        assert f"git does not trust {lab.ghost_repo}, since it belongs to another user" in err
+        assert f"git config --global --add safe.directory {lab.ghost_repo}" in err
+    lab.sandbox.config("safe.directory", str(lab.ghost_repo))
+    assert printed(lab) == hash

@@ -309,3 +309,17 @@ def test_no_git_at_all_is_shown(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
     found = checks(options(lab))
     assert found["git"].ok is False
     assert "git is not installed" in found["git"].detail
+
+
+def test_delete_says_which_commits_stay_that_no_diff_needs(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    lab.commit("Local")
+    hash = lab.ghost("push").ok().split()[-1]
+    lab.write("foo", b"c\n")
+    lab.ghost("push").ok()
+    stay = "commits that only these diffs were on stay, 1 ghost(s)"
+    assert stay not in lab.ghost("delete", hash).err
+    assert stay in lab.ghost("delete", "--all", "--dry-run").err
+    assert stay in lab.ghost("delete", "--all").err
+    assert stay not in lab.ghost("delete", "--all").err
+    assert len(lab.ghost_refs()) == 1

@@ -71,6 +71,17 @@ _CAUSES = (  # the first that is found counts
     ),
     _Cause(r"hook declined|aborted by hook", *_REJECTED),
     _Cause(
+        r"'refs/heads/([^']+)' exists; cannot create",
+        "a branch called '{0}' is in the way of ghosts' branches in",
+        "Let ghosts begin with another word (--ghost-prefix PREFIX, GIT_GHOST_PREFIX or git config"
+        " ghost.prefix), or rename that branch.",
+    ),
+    _Cause(
+        r"dubious ownership in repository at '([^']+)'",
+        "git does not trust {0}, since it belongs to another user; it was to serve",
+        "If you trust its owner: git config --global --add safe.directory {0}",
+    ),
+    _Cause(
         r"Authentication failed|could not read (?:Username|Password)|HTTP Basic: Access denied"
         r"|Permission denied \(|returned error: 401|Too many authentication failures",
         "wrong or missing credentials for",
@@ -116,8 +127,7 @@ _CAUSES = (  # the first that is found counts
     ),
     _Cause(
         r"returned error: 403|insufficient permission|unable to create temporary|Permission denied"
-        r"|service not enabled|[Rr]ead-only|Write access to repository not granted|not authorized"
-        r"|dubious ownership",
+        r"|service not enabled|[Rr]ead-only|Write access to repository not granted|not authorized",
         "no permission to do this in",
         "The repository must be readable for pull, writable for push and delete.",
     ),
@@ -188,7 +198,8 @@ def explain(failure: GitFailed, url: str) -> GhostError:
         if match := re.search(cause.said, said):
             text = cause.text.format(*match.groups())
             passing = cause.passing and not _REFUSED.search(said)
-            return RemoteError(f"{text} {shown}{_quoted(said)}", cause.hint, passing=passing)
+            hint = cause.hint.format(*match.groups())
+            return RemoteError(f"{text} {shown}{_quoted(said)}", hint, passing=passing)
     return RemoteError(
         f"git could not talk to {shown}{_quoted(said)}",
         "Try `git ls-remote` with the same URL.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from git_ghost.errors import GhostError, UsageError
 from git_ghost.git import version
 from git_ghost.gitconfig import GitConfig
-from git_ghost.model import hash_argument
+from git_ghost.model import Notice, hash_argument
 from git_ghost.quarantine import quarantine
 from git_ghost.settings import TABLE
 from git_ghost.store import listing, send
@@ -38,7 +38,8 @@ def list_ghosts(
     or names of commits here. Raises UsageError for another ``what``, RemoteError.
     """
     context = context_anywhere(options)
-    return listing.checked(context.store(), _select(context, what, start, to, ()))
+    found = _select(context, _listed(context, what), what, start, to, ())
+    return listing.checked(context.store(), found)
 
 
 def where_ghosts_are(options: Options = Options()) -> str:
@@ -47,13 +48,20 @@ def where_ghosts_are(options: Options = Options()) -> str:
     return f"{target.shown} under '{target.prefix}'"
 
 
-def _select(
-    context: Context, what: str, start: str, to: str, hashes: Sequence[str]
-) -> list[Listed]:
+def _listed(context: Context, what: str) -> list[Listed]:
     if what not in _KINDS:
         raise UsageError(f"there is no kind of ghosts '{what}'", f"One of: {', '.join(_KINDS)}.")
-    place = place_of(context.repository, context.link)
-    listed = listing.list_ghosts(place, context.store())
+    return listing.list_ghosts(place_of(context.repository, context.link), context.store())
+
+
+def _select(
+    context: Context,
+    listed: Sequence[Listed],
+    what: str,
+    start: str,
+    to: str,
+    hashes: Sequence[str],
+) -> list[Listed]:
     found = [g for g in listed if isinstance(g.ghost, _KINDS[what])]
     found = matching(found, _resolved(context, start), _resolved(context, to))
     if hashes:
@@ -78,11 +86,13 @@ def delete(
     to: str = "",
     hashes: Sequence[str] = (),
     dry_run: bool = False,
+    listen: Callable[[Notice], None] = lambda _: None,
 ) -> list[Listed]:
     """Delete the ghosts :func:`list_ghosts` gives for the same arguments; returns those deleted.
 
     ``hashes`` restricts it to ghosts that lead to these. One that changed meanwhile is left alone.
-    ``dry_run`` deletes nothing. Raises UsageError unless ``hashes``, or both ends, are named (``*``
+    ``dry_run`` deletes nothing; ``listen`` hears what stays that nobody needs. Raises UsageError
+    unless ``hashes``, or both ends, are named (``*``
     names any), NoSuchGhost for a hash that names none, RemoteError.
     """
     if not (hashes or (start and to) or dry_run):
@@ -90,11 +100,27 @@ def delete(
             "nothing says which ghosts to delete", "Name hashes, or both ends; '*' stands for any."
         )
     context = context_anywhere(options)
-    found = _select(context, what, start, to, hashes)
-    if dry_run or not found:
-        return found
-    place = place_of(context.repository, context.link)
-    return send.delete(place, context.store(), found)
+    listed = _listed(context, what)
+    found = _select(context, listed, what, start, to, hashes)
+    if found and not dry_run:
+        place = place_of(context.repository, context.link)
+        found = send.delete(place, context.store(), found)
+    if left := _stranded(listed, found):
+        listen(
+            Notice(
+                f"commits that only these diffs were on stay, {left} ghost(s):"
+                " git ghost delete commits HASH"
+            )
+        )
+    return found
+
+
+def _stranded(listed: Sequence[Listed], gone: Sequence[Listed]) -> int:
+    """How many commits ghosts lead to where only diffs started that are ``gone``."""
+    left = {g.ghost for g in listed}.difference(g.ghost for g in gone)
+    needed = {ghost.base for ghost in left if isinstance(ghost, DiffGhost)}
+    lost = {g.ghost.base for g in gone if isinstance(g.ghost, DiffGhost)} - needed
+    return sum(isinstance(ghost, CommitsGhost) and ghost.to in lost for ghost in left)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ def find_remote_base(repository: Repository, head: Oid, remote: str = "") -> Oid
 
 def _first_within(repository: Repository, head: Oid, *known: str, feed: bytes = b"") -> Oid | None:
     """The first commit on ``head``'s first-parent chain that ``known`` or ``feed`` excludes."""
-    args = ("rev-list", "--first-parent", "--parents", *(["--stdin"] * bool(feed)), head, *known)
+    # A broken ref, as folders that are synchronised get, tells nothing: the others may.
+    options = ("--ignore-missing", "--first-parent", "--parents", *(["--stdin"] if feed else []))
+    args = ("rev-list", *options, head, *known)
     out = repository.git(*args, stdin=feed or None).split(b"\n")
     if not out[0]:
         return head
@@ -55,7 +57,9 @@ def _glob_escape(name: str) -> str:
 def is_on_remote(repository: Repository, commit: str, remote: str = "") -> bool:
     """Whether a remote-tracking ref (of ``remote``, if given) contains ``commit``."""
     which = f"--remotes={_glob_escape(remote)}/*" if remote else "--remotes"
-    return not repository.git("rev-list", "--max-count=1", commit, "--not", which).strip()
+    return not repository.git(
+        "rev-list", "--ignore-missing", "--max-count=1", commit, "--not", which
+    ).strip()
 
 
 def find_source(repository: Repository, base: str | None, prefer: tuple[str, ...]) -> SourceRemote:

@@ -116,7 +116,7 @@ def _unpushed(folder: str, path: bytes) -> Iterator[bytes]:
         return  # its commit came from somewhere else
     env = environment(foreign=True)
     try:
-        args = ("rev-list", "--max-count=1", "HEAD", "--not", "--remotes")
+        args = ("rev-list", "--ignore-missing", "--max-count=1", "HEAD", "--not", "--remotes")
         if git(*args, cwd=folder, env=env).strip():
             yield path
         listing = git("ls-files", "-s", "-z", cwd=folder, env=env)

@@ -71,6 +71,10 @@ def finish_fetch_commits(
         running.result()
         return
     except GitFailed as e:
+        if _NO_DEPTH in e.stderr:  # with its history, then
+            whole = network.fetch(place, source, commits)
+            finish_fetch_commits(place, whole, source, commits)
+            return
         if not _not_ours(e.stderr):
             raise explain(e, source) from e
     inside = [f"+refs/{kind}/*:refs/git-ghost/base/{kind}/*" for kind in ("heads", "tags")]
@@ -88,6 +92,8 @@ def finish_fetch_commits(
         raise no_base(commits[0], source)
 
 
+_NO_DEPTH = "does not support shallow"
+"""What git says of a server that hands out files and no more (dumb http), or an old one."""
 _HERE = {"GIT_NO_LAZY_FETCH": "1"}
 _WHOLE = 0x7FFFFFFF
 """The depth git takes for all of the history, in a clone that is whole already too."""
@@ -101,6 +107,7 @@ def _not_ours(said: str) -> bool:
             "unadvertised object",
             "couldn't find remote ref",
             "no such remote ref",
+            "Cannot obtain needed",  # dumb http
         )
     )
 

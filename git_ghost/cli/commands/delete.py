@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from git_ghost.cli.commands.list import put_ghosts, range_options
 from git_ghost.cli.options.common import GhostCommand, calling, from_stdin, quiet, split_form
 from git_ghost.cli.types import HASH, KINDS, after_kind
 from git_ghost.cli.view.output import count, say
+
+if TYPE_CHECKING:
+    from git_ghost.model import Notice
 
 
 @click.command("delete", cls=GhostCommand, forms=["[diff | commits | all] [HASH...]"])
@@ -45,6 +50,7 @@ def command(
             " or a HASH.",
             click.get_current_context(),
         )
+    told: list[Notice] = []
     with calling() as options:
         from git_ghost import usecases
 
@@ -55,7 +61,10 @@ def command(
             to=to.strip() or "*" * everything,
             hashes=hashes,
             dry_run=dry_run,
+            listen=told.append,
         )
     put_ghosts(gone, what, "Deleted ", output, no_headers, as_json)
     if not quiet():
         say(f"{'would delete' if dry_run else 'deleted'} {count(len(gone), 'ghost')}")
+        for notice in told:
+            say(notice.text)
