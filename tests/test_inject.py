@@ -298,7 +298,8 @@ CHOICES: list[tuple[list[str], str, str, list[str]]] = [
 def test_every_choice_is_a_flag_and_a_setting(
     box: Sandbox, flags: list[str], key: str, value: str, expected: list[str]
 ) -> None:
-    box.env["GIT_GHOST_SOURCE"] = "" if key == "ghost.source" else "https://h/source.git"
+    if key != "ghost.source":
+        box.env["GIT_GHOST_SOURCE"] = "https://h/source.git"
     by_flag = run(box, HASH, *flags)
     for text in expected:
         assert text in by_flag.ok()

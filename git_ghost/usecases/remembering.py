@@ -30,8 +30,10 @@ class Known(NamedTuple):
 def remember(context: Context, ghosts: Sequence[Ghost], message: str, branch: str) -> None:
     """Keep what was pushed just now, and what the user or else the branch says of it.
 
-    A note that cannot be written is not worth a word.
+    A note that cannot be written is not worth a word; whoever works in another folder wants none.
     """
+    if context.options.working_dir:
+        return
     path = os.path.join(context.here.common_dir, STATE, _FILE)
     about = " ".join((message or branch).split())
     rows = [
