@@ -33,7 +33,7 @@ _MARK = "cloned"
 """The file in our state folder that says a repository was made by :func:`clone`."""
 _INIT = ".git-ghost-init-"
 _OF_THE_VOLUME = {"lost+found"}
-"""What the root of a new file system holds, and is no reason to refuse it."""
+"""What the root of a new file system holds: root's own, no reason to refuse it, and not sent."""
 
 
 @dataclass(frozen=True)
@@ -215,6 +215,9 @@ def _initialize(target: str, url: str, object_format: str) -> None:
     os.makedirs(os.path.join(git_dir, STATE))
     with open(os.path.join(git_dir, STATE, _MARK), "w"):
         pass
+    os.mkdir(os.path.join(git_dir, "info"))
+    with open(os.path.join(git_dir, "info", "exclude"), "w") as exclude:
+        exclude.writelines(f"/{name}/\n" for name in _OF_THE_VOLUME & {*os.listdir(target)})
     os.rename(git_dir, os.path.join(target, ".git"))
     os.rmdir(nest)
 
