@@ -141,6 +141,10 @@ def test_remove_gives_every_byte_back(text: str) -> None:
         ),
         (POD + "x: &d [{name: A}]\nspec: {containers: [{name: a, env: *d}]}\n", "an alias"),
         (POD.replace("\n", "\r") + "spec: {containers: [{name: a}]}", "its line ends"),
+        (
+            POD + "spec: {containers: [{name: a}]}\n# git-ghost-stands-for\n",
+            "the word git-ghost-stands-for",
+        ),
     ],
 )
 def test_what_cannot_be_edited_is_written_anew_around_its_neighbours_and_that_is_said(

@@ -97,6 +97,8 @@ def test_kubectl_reads_the_same(tmp_path: Path) -> None:
         (HEAD + "a: 1e999\n", "job.yaml:3: 1e999 is no number JSON can hold"),
         (HEAD + "a: !secret x\n", "job.yaml:3: nobody knows the tag !secret"),
         (HEAD + "a: !!set {x}\n", "job.yaml:3: nobody knows the tag"),
+        (HEAD + "a: !!str [x]\n", "job.yaml:3: nobody knows the tag"),
+        (HEAD + "? !!str [x]\n: y\n", "job.yaml:3: a key must be a string"),
         (HEAD + "a: !!int x\n", "job.yaml:3: 'x' is no int"),
         (HEAD + "a: &a [*a]\n", "job.yaml:3: this anchor contains itself"),
         (HEAD + "a: *b\n", "job.yaml:3: this is no YAML: found undefined alias"),

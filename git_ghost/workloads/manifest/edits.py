@@ -41,6 +41,7 @@ class Edits:
     def __init__(self, root: Object) -> None:
         self._root = root
         self._entries: list[list[Any]] = []
+        self._mappings: dict[Path, Object] = {}
 
     def put(self, path: Path, value: Any) -> None:
         """Set the key at the end of ``path``; mappings on the way are made."""
@@ -75,6 +76,8 @@ class Edits:
 
     def mapping(self, path: Path) -> Object:
         """The mapping at ``path``, made if need be; what is put there directly is not noted."""
+        if path in self._mappings:
+            return self._mappings[path]
         found: Any = self._root
         for depth in range(1, len(path) + 1):
             if isinstance(found, list):
@@ -82,6 +85,7 @@ class Edits:
             else:
                 found = self._made(found, path[:depth], {})
         assert isinstance(found, dict)
+        self._mappings[path] = found
         return found
 
     def _made(self, holder: Object, path: Path, empty: Any) -> Any:

@@ -47,11 +47,8 @@ class Layout:
         if isinstance(node, SequenceNode):
             before = self.end(node.value[-2]) if len(node.value) > 1 else node.start_mark.index
             return self.end(node.value[-1], before)
-        return self.entry_end(*node.value[-1])
-
-    def entry_end(self, key: Node, value: Node) -> int:
-        """Where a key and its value end."""
-        return max(key.end_mark.index, self.end(value, key.end_mark.index))
+        key, value = node.value[-1]
+        return self.end(value, key.end_mark.index)
 
     def _scalar_end(self, node: ScalarNode) -> int:
         """The end of a block scalar; its last empty lines count if they are kept (``|+``)."""

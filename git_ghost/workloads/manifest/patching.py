@@ -1,7 +1,9 @@
 """Change the text of a YAML document where its data changes, and nowhere else.
 
 The plan is the difference of the data before and after; the nodes say where the text of each thing
-stands. Whoever uses the text reads it again and compares.
+stands. The text is read again, and used only if it says what it should. To read all that is put in
+would take long, and most of it is the same in every document: so one line stands for each block of
+lines in the text that is read, and a block is read once, by itself.
 
 Text of the user's that is replaced or taken out is handed over as :class:`Kept`. It goes into the
 note of what was changed, from where the way back takes it.
@@ -31,13 +33,51 @@ class Kept(NamedTuple):
     text: str
 
 
-def patched(text: str, root: Node, before: Object, after: Object) -> tuple[str, list[Kept]]:
+class Block(NamedTuple):
+    """Lines that are put in, and the line that stands for them; both with the break before them."""
+
+    lines: str
+    line: str
+    value: Any
+
+
+class Patched(NamedTuple):
+    """The text, in which words stand for blocks."""
+
+    short: str
+    blocks: Mapping[str, Block]
+    kept: Sequence[Kept]
+
+    @property
+    def text(self) -> str:
+        """All of it."""
+        text = self.short
+        for block in self.blocks.values():
+            text = text.replace(block.line, block.lines, 1)
+        return text
+
+    def says(self, found: Any, data: Any) -> bool:
+        """Whether the whole text says ``data``, when ``found`` is what the short one says."""
+        return bool(self._filled(found) == data)
+
+    def _filled(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._filled(each) for key, each in value.items()}
+        if isinstance(value, list):
+            return [self._filled(each) for each in value]
+        block = self.blocks.get(value) if isinstance(value, str) else None
+        return block.value if block else value
+
+
+def patched(text: str, root: Node, before: Object, after: Object) -> Patched:
     """``text``, in which ``root`` says ``before``, with ``after`` in its place.
 
     Raises Unpatchable.
     """
     if "\r" in text and text.count("\r") > text.count("\r\n"):
         raise Unpatchable("its line ends")
+    if _WORD in text:
+        raise Unpatchable(f"the word {_WORD}")
     patch = _Patch(Layout(text), root)
     patch.value(_Value(root, 0, in_flow=False), before, after, _At())
     pieces: list[str] = []
@@ -47,7 +87,10 @@ def patched(text: str, root: Node, before: Object, after: Object) -> tuple[str, 
             raise Unpatchable("two changes at one place")
         pieces += text[at:start], new
         at = end
-    return "".join([*pieces, text[at:]]), patch.kept
+    return Patched("".join([*pieces, text[at:]]), patch.blocks, patch.kept)
+
+
+_WORD = "git-ghost-stands-for"
 
 
 class _At(NamedTuple):
@@ -83,7 +126,9 @@ class _Entry(NamedTuple):
 
     step: str
     node: Node
-    end: int
+    value: Node
+    head: int
+    """What the value stands behind: the end of the key, or of the item before."""
 
     @property
     def start(self) -> int:
@@ -120,13 +165,12 @@ class _Patch:
         self._done: dict[int, Any] = {}
         self.edits: list[tuple[int, int, str]] = []
         self.kept: list[Kept] = []
+        self.blocks: dict[str, Block] = {}
 
     # --- what changes ----------------------------------------------------------------------------
 
     def value(self, value: _Value, before: Any, after: Any, at: _At) -> None:
-        """Plan to have ``after`` where ``before`` stands."""
-        if before == after:
-            return
+        """Plan to have ``after`` where ``before`` stands, which is something else."""
         node = value.node
         if is_alias(node, value.head):
             if self._done.get(id(node)) == after:
@@ -148,14 +192,15 @@ class _Patch:
         merged = [name for name in before if name not in numbers]
         if not own or any(name not in after or before[name] != after[name] for name in merged):
             raise Unpatchable("a merge key (<<)")
-        entries, removed = [], set()
-        for number, (name, key, each) in enumerate(own):
-            entries.append(_Entry(name, key, self._layout.entry_end(key, each)))
-            if name in after:
-                below = _Value(each, key.end_mark.index, is_flow(node))
-                self.value(below, before[name], after[name], at.below(name))
-            else:
+        removed = set()
+        entries = [_Entry(name, key, each, key.end_mark.index) for name, key, each in own]
+        for number, entry in enumerate(entries):
+            then, now = before[entry.step], after.get(entry.step, _Patch)
+            if now is _Patch:
                 removed.add(number)
+            elif then != now:
+                below = _Value(entry.value, entry.head, is_flow(node))
+                self.value(below, then, now, at.below(entry.step))
         added, behind = [], -1
         for name, each in after.items():
             if name in numbers:
@@ -168,11 +213,10 @@ class _Patch:
         """Change a list; what keeps its name is the same item."""
         field, node, end = key_of(at.path[-1]), value.node, value.head
         old, new = ([_name(item, field) for item in items] for items in (before, after))
-        entries, heads = [], []
+        entries = []
         for name, item in zip(old, node.value, strict=True):
-            heads.append(end)
+            entries.append(_Entry(name, item, item, end))
             end = self._layout.end(item, end)
-            entries.append(_Entry(name, item, end))
         removed: set[int] = set()
         added: list[_New] = []
         matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
@@ -182,9 +226,10 @@ class _Patch:
                 added += [_New(i - 1, new[each], after[each]) for each in range(j, j_end)]
                 continue
             for one, other in zip(range(i, i_end), range(j, j_end), strict=True):
-                item = _Value(node.value[one], heads[one], is_flow(node))
-                step = old[one] if old[one] not in _UNNAMED else str(one)
-                self.value(item, before[one], after[other], at.below(step))
+                if before[one] != after[other]:
+                    item = _Value(node.value[one], entries[one].head, is_flow(node))
+                    step = old[one] if old[one] not in _UNNAMED else str(one)
+                    self.value(item, before[one], after[other], at.below(step))
         if len(removed) == len(entries):
             self._replace(value, before, after, at)
         else:
@@ -200,10 +245,13 @@ class _Patch:
             self._take_lines(plan)
             self._put_lines(plan)
 
+    def _end(self, entry: _Entry) -> int:
+        return self._layout.end(entry.value, entry.head)
+
     def _take_lines(self, plan: _Plan) -> None:
         for entry in (plan.entries[number] for number in plan.removed):
             start = self._break_before(plan, entry)
-            self._take(start, self._layout.line_end(entry.end), plan.at.below(entry.step))
+            self._take(start, self._layout.line_end(self._end(entry)), plan.at.below(entry.step))
 
     def _break_before(self, plan: _Plan, entry: _Entry) -> int:
         """The line break in front of an entry, which has its lines for itself."""
@@ -219,22 +267,35 @@ class _Patch:
             behind = min(new.behind, last)
             if behind < 0 and plan.is_mapping:
                 layout.own_line(node, dashed=False)
-            where = layout.line_end(entries[behind].end if behind >= 0 else plan.value.head)
+            where = layout.line_end(self._end(entries[behind]) if behind >= 0 else plan.value.head)
             if behind + 1 in plan.removed:
                 where = self._break_before(plan, entries[behind + 1])
-            if plan.is_mapping:
-                lines = rendering.entry(new.step, new.value, node.start_mark.column, self._style)
-            else:
-                lines = rendering.item(new.value, layout.dash(node), self._style)
             text = at.texts.get((*at.path, new.step))
-            self._insert(where, self._lines(where, lines) if text is None else text)
+            if text is None and plan.is_mapping:
+                column = node.start_mark.column
+                lines = rendering.entry(new.step, new.value, column, self._style)
+                text = self._block(where, lines, lines[0], new.value)
+            elif text is None:
+                column = layout.dash(node)
+                lines = rendering.item(new.value, column, self._style)
+                text = self._block(where, lines, " " * column + "-", new.value)
+            self._insert(where, text)
+
+    def _block(self, where: int, lines: Sequence[str], start: str, value: Any) -> str:
+        """The line that stands for others, which begins with ``start``; or the only one."""
+        if len(lines) == 1:
+            return self._lines(where, lines)
+        word = f"{_WORD}-{len(self.blocks)}-"
+        line = self._lines(where, [f"{start} {word}"])
+        self.blocks[word] = Block(self._lines(where, lines), line, value)
+        return line
 
     def _take_words(self, plan: _Plan) -> None:
         """Take entries out of a flow, with the comma before each, or behind those at its start."""
         entries = plan.entries
         for first, last in _runs(plan.removed):
             if first:
-                start, end = entries[first - 1].end, entries[last].end
+                start, end = self._end(entries[first - 1]), self._end(entries[last])
             else:
                 start, end = entries[0].start, entries[last + 1].start
             self._take(start, end, plan.at.below(entries[first].step))
@@ -246,7 +307,7 @@ class _Patch:
             if plan.is_mapping:
                 words = f"{rendering.flow(new.step)}: {words}"
             words = f", {words}" if new.behind >= 0 else f"{words}, "
-            where = entries[new.behind].end if new.behind >= 0 else entries[0].start
+            where = self._end(entries[new.behind]) if new.behind >= 0 else entries[0].start
             self._insert(where, at.texts.get((*at.path, new.step), words))
 
     def _replace(self, value: _Value, before: Any, after: Any, at: _At) -> None:

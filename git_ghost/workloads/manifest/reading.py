@@ -297,6 +297,12 @@ def parse_yaml(text: str, where: str) -> list[Document]:
     ]
 
 
+def value_of(text: str) -> Any:
+    """The value that the YAML ``text`` stands for, which need not be an object."""
+    (root,) = nodes(text, "text")
+    return _Builder("text").build(root)
+
+
 def nodes(text: str, where: str) -> Iterator[Node]:
     """The nodes of the documents in ``text`` that are not empty. Raises ManifestError."""
     loader = None
@@ -322,6 +328,11 @@ def nodes(text: str, where: str) -> Iterator[Node]:
             loader.dispose()
 
 
+def _is_text(node: Node) -> bool:
+    """Whether it is a string; of lists and mappings too somebody may say so (``!!str [a]``)."""
+    return bool(node.tag == tags.STR) and isinstance(node, ScalarNode)
+
+
 class _Builder:
     """Turns a document's nodes into plain values."""
 
@@ -337,7 +348,7 @@ class _Builder:
     def build(self, node: Node) -> Any:
         """The value of ``node``; a new one each time, so that what anchors name is not shared."""
         tag = node.tag
-        if tag == tags.STR:
+        if _is_text(node):
             return node.value
         self._room -= 1
         if isinstance(node, ScalarNode):
@@ -389,11 +400,11 @@ class _Builder:
                 ):  # the first that has a key counts
                     found.update(mapping)
                 continue
-            key = key_node.value if key_node.tag == tags.STR else self._key(key_node)
+            key = key_node.value if _is_text(key_node) else self._key(key_node)
             if key in written:
                 raise ManifestError(f"{self.at(key_node)}: the key '{key}' is there twice")
             written.add(key)
-            found[key] = self.build(value_node)
+            found[key] = value_node.value if _is_text(value_node) else self.build(value_node)
         return found
 
     def _merged(self, node: Node) -> list[Object]:

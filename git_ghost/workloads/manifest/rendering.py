@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from git_ghost.workloads.manifest.layout import Style
+from git_ghost.workloads.manifest.layout import Style, Unpatchable
+from git_ghost.workloads.manifest.reading import value_of
 from git_ghost.workloads.manifest.writing import is_plain, plain
 
 _WORD = re.compile(r"(?:--)?[A-Za-z0-9_/.](?:[ :]?[A-Za-z0-9_/.@+=-])*\Z")
@@ -50,25 +51,40 @@ def inline(value: Any) -> str | None:
     return None if value and isinstance(value, (dict, list)) else f" {flow(value)}"
 
 
-def entry(key: str, value: Any, column: int, style: Style) -> list[str]:
+def entry(key: str, value: Any, column: int, style: Style) -> Sequence[str]:
     """The lines of a key and its value, the key at ``column``."""
-    lines: list[str] = []
-    _entry(lines.append, " " * column, key, value, column, style)
-    return lines
+    return _lines(_entry, key, value, column, style, {key: value})
 
 
-def inside(value: Any, column: int, style: Style) -> list[str]:
-    """The lines of a mapping or list with something in it, whose key is at ``column``."""
-    lines: list[str] = []
-    _inside(lines.append, value, column, style)
-    return lines
-
-
-def item(value: Any, column: int, style: Style) -> list[str]:
+def item(value: Any, column: int, style: Style) -> Sequence[str]:
     """The lines of a list's item, its dash at ``column``."""
-    lines: list[str] = []
-    _item(lines.append, " " * column, value, column, style)
-    return lines
+    return _lines(_item, "", value, column, style, [value])
+
+
+def inside(value: Any, column: int, style: Style) -> Sequence[str]:
+    """The lines of a mapping or list with something in it, whose key is at ``column``."""
+    return _lines(_inside, "", value, column, style, value)
+
+
+_KNOWN: dict[tuple[Any, ...], list[str]] = {}
+"""The lines of values: what is put into one document is mostly put into the next one too."""
+_MANY = 1000
+
+
+def _lines(
+    add_to: Callable[..., None], key: str, value: Any, column: int, style: Style, whole: Any
+) -> Sequence[str]:
+    """The lines that ``add_to`` adds; read by themselves they say ``whole``."""
+    known = (add_to, key, repr(value), column, style.step, style.dashes)
+    if known not in _KNOWN:
+        lines: list[str] = []
+        add_to(lines.append, " " * column, key, value, column, style)
+        if value_of("\n".join(lines)) != whole:
+            raise Unpatchable("what is put into it")
+        if len(_KNOWN) == _MANY:
+            _KNOWN.clear()
+        _KNOWN[known] = lines
+    return _KNOWN[known]
 
 
 _Add = Callable[[str], None]
@@ -82,10 +98,10 @@ def _entry(add: _Add, start: str, key: str, value: Any, column: int, style: Styl
         add(f"{start}{_string(key)}:{on_line}")
     else:
         add(f"{start}{_string(key)}:")
-        _inside(add, value, column, style)
+        _inside(add, start, key, value, column, style)
 
 
-def _inside(add: _Add, value: Any, column: int, style: Style) -> None:
+def _inside(add: _Add, _start: str, _key: str, value: Any, column: int, style: Style) -> None:
     if isinstance(value, dict):
         below = column + style.step
         for key, each in value.items():
@@ -93,10 +109,10 @@ def _inside(add: _Add, value: Any, column: int, style: Style) -> None:
     else:
         below = column + style.dashes
         for each in value:
-            _item(add, " " * below, each, below, style)
+            _item(add, " " * below, "", each, below, style)
 
 
-def _item(add: _Add, start: str, value: Any, column: int, style: Style) -> None:
+def _item(add: _Add, start: str, _key: str, value: Any, column: int, style: Style) -> None:
     start, below = f"{start}-", column + 2
     if (on_line := inline(value)) is not None:
         add(start + on_line)
@@ -105,4 +121,4 @@ def _item(add: _Add, start: str, value: Any, column: int, style: Style) -> None:
             _entry(add, " " * below if number else f"{start} ", key, each, below, style)
     else:
         for number, each in enumerate(value):
-            _item(add, " " * below if number else f"{start} ", each, below, style)
+            _item(add, " " * below if number else f"{start} ", "", each, below, style)

@@ -30,33 +30,36 @@ def rewritten(document: Document, data: Object) -> Document:
     """
     if data == document.data:
         return document._replace(data=data)
+    why = ""
     if document.source is not None:
         try:
             return _edited(document, document.source, data)
         except Unpatchable as e:
-            document = _anew(document, str(e))
-    else:
-        document = _anew(document)
-    assert document.source is not None
-    return _edited(document, document.source, data)
+            why = str(e)
+    try:
+        anew = _anew(document, why)
+        assert anew.source is not None
+        return _edited(anew, anew.source, data)
+    except Unpatchable:  # something around the object is in the way
+        return _anew(document._replace(data=data), why)
 
 
 def _edited(document: Document, source: Source, data: Object) -> Document:
     (root,) = nodes(source.text, document.where)
-    text, kept = patched(source.text, root, document.data, data)
-    if kept:  # into the notes, which are text too
-        data = copied(data)
-        for owner, path, was in patched(source.text, root, document.data, data)[1]:
-            annotations = owner["metadata"]["annotations"]
-            annotations[NOTE] = with_texts(note_of(owner) or "[]", [(path, was)])
-        text, _ = patched(source.text, root, document.data, data)
     try:
-        (again,) = parse_yaml(text, document.where)
-    except (ManifestError, ValueError) as e:
+        patch = patched(source.text, root, document.data, data)
+        if patch.kept:  # into the notes, which are text too
+            data = copied(data)
+            for owner, path, was in patched(source.text, root, document.data, data).kept:
+                annotations = owner["metadata"]["annotations"]
+                annotations[NOTE] = with_texts(note_of(owner) or "[]", [(path, was)])
+            patch = patched(source.text, root, document.data, data)
+        (again,) = parse_yaml(patch.short, document.where)
+    except (ManifestError, ValueError) as e:  # also of a block by itself
         raise Unpatchable("its style") from e
-    if again.data != data:
+    if not patch.says(again.data, data):
         raise Unpatchable("its style")
-    return document._replace(data=data, source=source._replace(text=text))
+    return document._replace(data=data, source=source._replace(text=patch.text))
 
 
 def _anew(document: Document, why: str = "") -> Document:

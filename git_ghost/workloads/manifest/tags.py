@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from typing import Any
@@ -50,6 +51,7 @@ _EXACT = 1e15
 """Whole numbers below it are the same as floating point numbers and as integers."""
 
 
+@functools.lru_cache(maxsize=4096)  # most words of manifests repeat
 def plain_tag(value: str) -> str:
     """The tag of a scalar that stands there without quotes."""
     if value in WORDS:
