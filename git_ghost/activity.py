@@ -64,9 +64,10 @@ class Activity:
         assert self._progress is not None
         if line.startswith("Total "):  # all is sent, says `git push`
             self.now("Waiting for the server")
-        if not _PROGRESS.match(line):
+        elif _PROGRESS.match(line):
+            self._what, self._since = (lambda seconds: _waiting(line, seconds)), time.monotonic()
+        else:
             return
-        self._what, self._since = (lambda seconds: _waiting(line, seconds)), time.monotonic()
         self._progress(line)
 
     def __enter__(self) -> Activity:

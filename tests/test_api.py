@@ -171,4 +171,4 @@ def test_a_working_folder_is_used_and_left_empty(in_sandbox: Sandbox) -> None:
     folder.mkdir()
     assert push(options).hash == lab.tree_of()
     assert list(folder.iterdir()) == []
-    assert not (lab.laptop / ".git/git-ghost").exists()
+    assert not (lab.laptop / ".git/git-ghost/tmp").exists()
