@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from git_ghost import Options
+from git_ghost.errors import RemoteError
 from git_ghost.transport.foreign import is_agreed
+from git_ghost.usecases.coding import Coded, rebuild
 from tests.support.http import HttpServer, HttpsServer
 from tests.support.lab import Lab
 from tests.support.sandbox import Result, Sandbox
@@ -192,6 +195,25 @@ def test_ssh_keys_are_offered_to_known_hosts_alone(sandbox: Sandbox, ssh_server:
     sandbox.env["GIT_SSH_COMMAND"] = command
     stranger.clone().ok()
     assert "not OpenSSH" in stranger.clone(GIT_SSH_COMMAND="plink").fails(7)
+
+
+def test_annotations_of_a_cluster_do_not_choose_who_gets_credentials(
+    in_sandbox: Sandbox, http_server: HttpServer
+) -> None:
+    stranger = Stranger(in_sandbox, http_server)
+    in_sandbox.config("credential.helper", http_server.credential_helper)
+    http_server.requests.clear()
+    url, source = http_server.url("ghosts.git"), stranger.lab.source_url
+    coded = Coded("job.batch/x", "default", stranger.hash, "", url, source, "ghost")
+    pod = str(in_sandbox.root / "pod")
+    with pytest.raises(RemoteError, match="only an annotation of job") as caught:
+        rebuild(coded, pod)
+    assert "--ghost-repo" in caught.value.hint
+    with pytest.raises(RemoteError, match="ghost alone names the source"):
+        rebuild(coded, pod, Options(repo=stranger.lab.ghost_url))
+    assert http_server.requests == []
+    in_sandbox.config("ghost.trustedSource", "127.0.0.1")
+    rebuild(coded, pod, Options(repo=stranger.lab.ghost_url))
 
 
 @pytest.mark.parametrize(

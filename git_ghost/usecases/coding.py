@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from git_ghost.errors import GhostError, UsageError
-from git_ghost.urls import redact
+from git_ghost.errors import GhostError, RemoteError, UsageError
+from git_ghost.transport import foreign
+from git_ghost.urls import parse, redact
 from git_ghost.usecases.cloning import Cloned, clone
 from git_ghost.usecases.context import Context, Options, context_anywhere, open_context
 from git_ghost.usecases.inspecting import diff_in
@@ -135,16 +136,32 @@ def _where(one: Coded, context: Context) -> Options:
     """``context.options`` with the places the object names, unless the call names others.
 
     An annotation carries no credentials: where the settings mean the same place, theirs are used.
+    Who may write annotations does not choose the servers that get the user's: RemoteError for a
+    ghost repository on one that the user has not agreed to. Such a source is left to the ghost.
     """
     settings, options = context.settings, context.options
     repo = settings.repo if redact(settings.repo) == one.repo else one.repo
+    if repo not in (settings.repo, "") and not options.repo and not _is_agreed(repo, context):
+        raise RemoteError(
+            f"only an annotation of {one.object} names the ghost repository {repo}",
+            f"If you trust it: --ghost-repo {repo}, or for good:"
+            f" git config --global --add ghost.trustedSource {parse(repo).host or repo}",
+        )
     source = settings.source if redact(settings.source) == one.source else one.source
+    if source != settings.source and not _is_agreed(source, context):
+        source = ""
     return replace(
         options,
         repo=options.repo or repo or None,
         source=options.source or source or None,
         prefix=options.prefix or one.prefix,
     )
+
+
+def _is_agreed(url: str, context: Context) -> bool:
+    """Whether the user's credentials may go to ``url``, or none ever do (git://)."""
+    agreed = foreign.is_agreed(url, context.store().url, context.settings.trusted_sources)
+    return agreed or parse(url).scheme == "git"
 
 
 # --- in the cluster ------------------------------------------------------------------------------
