@@ -72,6 +72,11 @@ def test_initializers_of_a_training_runtime_are_left_alone_unless_they_are_named
     assert with_step(done) == ["node"]
     assert "added to 1 pod template\n" in done.err
     assert with_step(run(box, text, "-c", "model-initializer")) == ["model-initializer"]
+    wrapper = {
+        **yaml.safe_load(WRAPPER),
+        "spec": {"components": [{"template": yaml.safe_load(text)}]},
+    }
+    assert "added to 1 pod template\n" in run(box, yaml.safe_dump(wrapper)).err
     alone = run(box, runtime("model-initializer"))
     assert "no pod template that runs your code" in alone.fails(1)
 

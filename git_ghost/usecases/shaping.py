@@ -72,7 +72,7 @@ def set_command(
         for document in documents
         for pod in manifest.pod_templates(document)
         if not template or pod.name == template
-        for container in _meant(pod, containers, kinds.of(document.data))
+        for container in _meant(pod, containers)
     ]
     for document, _ in found:
         row = kinds.of(document.data)
@@ -122,11 +122,10 @@ def _are_a_group(found: Sequence[tuple[Document, Object]], containers: Sequence[
     return one and not (row and row.steps)
 
 
-def _meant(pod: PodTemplate, containers: Sequence[str], row: Kind | None) -> list[Object]:
-    aside = row.initializers if row and not containers else ()
-    every = [one for one in pod.containers if one.get("name") not in aside]
+def _meant(pod: PodTemplate, containers: Sequence[str]) -> list[Object]:
     if containers:
-        return [one for one in every if one.get("name", "main") in containers]
+        return [one for one in pod.containers if one.get("name", "main") in containers]
+    every = [one for one in pod.containers if one.get("name") not in pod.initializers]
     metadata = pod.owner.get("metadata") or {}
     default = (metadata.get("annotations") or {}).get(_DEFAULT_CONTAINER)
     return [one for one in every if one.get("name") == default] or every

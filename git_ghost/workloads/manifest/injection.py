@@ -107,17 +107,16 @@ def _receivers(document: Document, every: list[PodTemplate], step: Step) -> list
     return [
         template
         for template in templates
-        if any(_gets_code(document, template, each, step) for each in _candidates(template))
+        if any(_gets_code(template, each, step) for each in _candidates(template))
     ]
 
 
-def _gets_code(document: Document, template: PodTemplate, container: Object, step: Step) -> bool:
+def _gets_code(template: PodTemplate, container: Object, step: Step) -> bool:
     """Whether ``-c`` names the container, or else whether it runs the user's code."""
     name = container_name(container)
     if step.containers:
         return name in step.containers
-    row = kinds.of(document.data)
-    return container in template.containers and not (row and name in row.initializers)
+    return container in template.containers and name not in template.initializers
 
 
 def untrusting(document: Document, step: Step) -> list[str]:
@@ -129,7 +128,7 @@ def untrusting(document: Document, step: Step) -> list[str]:
         container_name(container)
         for template in receivers(document, step)
         for container in _candidates(template)
-        if _gets_code(document, template, container, step) and _config_count(container) is None
+        if _gets_code(template, container, step) and _config_count(container) is None
     ]
 
 
@@ -205,7 +204,7 @@ def _add(document: Document, edits: Edits, template: PodTemplate, step: Step) ->
     _refuse_windows(document, template)
     _refuse_clashes(document, template)
     for path, container in list(_paths(template, spec)):
-        if _gets_code(document, template, container, step):
+        if _gets_code(template, container, step):
             _check_mount(document, template, container, step)
             _add_to_container(edits, path, container, step)
     pull = steps.init_container(step, guaranteed=_is_guaranteed(template.containers))

@@ -34,6 +34,8 @@ class PodTemplate(NamedTuple):
     """The name of a workflow's template."""
     at: Path = ("spec",)
     """Where ``spec`` is, below ``owner``."""
+    initializers: tuple[str, ...] = ()
+    """The main containers that fetch data for others, and run no code of the user's."""
 
 
 def items(document: Document) -> list[Document]:
@@ -151,9 +153,7 @@ def pod_templates(document: Document) -> list[PodTemplate]:
 
 def _keys(steps: Path) -> Path:
     """The way :func:`_walk` went, items of lists apart from their lists: ``workers``, ``[0]``."""
-    return tuple(
-        key for step in steps for key in re.findall(r"\[\d+\](?=\[|\Z)|.+?(?=\[\d|\Z)", step)
-    )
+    return tuple(key for step in steps for key in re.split(r"(?=\[\d+\])", step))
 
 
 def absent(document: Document) -> dict[Path, str]:
@@ -272,7 +272,9 @@ def _pod_template(document: Document, owner: Object, path: str) -> PodTemplate:
     at = (*filter(None, (path,)), "spec")
     if not isinstance(spec, dict):
         raise _missing(document, at)
-    return PodTemplate(owner, spec, _containers(document, spec, at), path)
+    row = kinds.of(document.data)
+    aside = row.initializers if row else ()
+    return PodTemplate(owner, spec, _containers(document, spec, at), path, initializers=aside)
 
 
 def _containers(document: Document, holder: Object, at: tuple[str, ...]) -> tuple[Object, ...]:
