@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from git_ghost.errors import GitFailed, RemoteError
+from git_ghost.transport.causes import LOST, explain
 from tests.support.lab import Lab
 from tests.support.servers import Server
 
@@ -92,6 +94,25 @@ def test_another_ghost_without_objects_is_named_where_it_stops_a_push(lab: Lab) 
     lab.ghost("delete", broken.split("/")[-1]).ok()
     lab.ghost("push").ok()
     assert_whole(lab, "pod")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "refs/heads/x: [remote rejected] (missing necessary objects)",
+        "remote: error: unable to create temporary file: No such file or directory",
+        "remote: error: unable to write file /g.git/objects/a9/1f: No such file or directory",
+        "refs/heads/x: [remote rejected] (unable to migrate objects to permanent storage)",
+        "remote: fatal: not a git repository: '.'",
+        "remote: fatal: bad tree object e67bd1b337665ec38c48bb586c010dcd7f9bc28d",
+        "error: unpack should have generated 2a3f50bf4ce629e3b737793543c56b7b71f4ebe0, but I can't",
+    ],
+)
+def test_what_a_server_says_that_loses_objects_is_told_as_passing(said: str) -> None:
+    error = explain(GitFailed(("git", "push"), 1, said), "/g.git")
+    assert error.message.startswith(LOST)
+    assert isinstance(error, RemoteError)
+    assert error.passing
 
 
 @pytest.mark.slow

@@ -113,8 +113,8 @@ _CAUSES = (  # the first that is found counts
     ),
     _Cause(
         r"missing necessary objects|unpack should have generated|bad (?:\w+ )?object [0-9a-f']"
-        r"|missing \w+ object '|unable to create temporary file: No such file"
-        r"|not a git repository: '\.'",
+        r"|missing \w+ object '|unable to (?:create temporary|write) file.*: No such file"
+        r"|unable to migrate objects|not a git repository: '\.'",
         f"{LOST} while they were sent to",
         "Something removes objects there at the same time (git gc --prune=now?): let it keep those"
         " of the last hours, and run the command again.",
