@@ -174,6 +174,20 @@ def test_a_new_file_in_a_submodule_is_seen_whatever_git_status_shows(lab: Lab) -
     assert "uncommitted changes" in refused(lab, lab.ghost("push"))
 
 
+def test_changes_in_a_submodule_inside_one_that_says_to_ignore_them_are_refused(lab: Lab) -> None:
+    lib = with_submodules(lab)
+    rule = ("config", "--file", ".gitmodules", "submodule.inner.ignore", "all")
+    lab.sandbox.git(*rule, cwd=lib)
+    lab.commit("Ignore", at=lib)
+    lab.sandbox.git("push", "--quiet", "origin", "HEAD:main", cwd=lib)
+    assert hash_of(sent(lab)) == lab.tree_of()
+    lab.sandbox.git("update-ref", "-d", lab.ghost_refs()[0], cwd=lab.ghost_repo)
+    lab.write("inner.txt", b"changed\n", at=lib / "inner")
+    assert "uncommitted changes, which a ghost cannot carry:\n  lib\n" in refused(
+        lab, lab.ghost("push")
+    )
+
+
 def test_files_in_a_submodule_that_is_not_checked_out_are_refused(lab: Lab) -> None:
     with_submodules(lab)
     lab.sandbox.git("submodule", "--quiet", "deinit", "--force", "lib", cwd=lab.laptop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -103,6 +104,20 @@ def homeless(repository: Repository, gitlinks: Iterable[bytes]) -> tuple[bytes, 
         if key.startswith("submodule.") and key.endswith(".path")
     }
     return tuple(path for path in here if path not in known)
+
+
+def told_to_ignore(repository: Repository, gitlinks: Iterable[bytes]) -> Iterator[bytes]:
+    """The submodules with changes in submodules of theirs whose ``ignore`` keeps git quiet.
+
+    What ``git status`` is told on the command line it does not hand on to them.
+    """
+    for path in gitlinks:
+        folder = _folder(repository, path)
+        with contextlib.suppress(OSError), open(os.path.join(folder, ".gitmodules"), "rb") as rules:
+            if b"ignore" in rules.read() and is_checked_out(folder):
+                args = ("status", "--porcelain", "--ignore-submodules=none")
+                if git(*args, cwd=folder, env=environment(foreign=True)):
+                    yield path
 
 
 def unpushed(repository: Repository, gitlinks: Iterable[bytes]) -> Iterator[bytes]:

@@ -19,7 +19,14 @@ from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards
 from git_ghost.worktree.batches import in_batches
-from git_ghost.worktree.overlooked import Unread, file_system_options, filled, homeless, unread
+from git_ghost.worktree.overlooked import (
+    Unread,
+    file_system_options,
+    filled,
+    homeless,
+    told_to_ignore,
+    unread,
+)
 
 
 class Survey(NamedTuple):
@@ -132,6 +139,9 @@ def survey(quarantine: Quarantine) -> Survey:
         gitlinks=gitlinks,
         unread=not_read,
         filled=tuple(filled(repository, gitlinks)),
+        dirty_submodules=tuple(
+            dict.fromkeys((*found.dirty_submodules, *told_to_ignore(repository, gitlinks)))
+        ),
         homeless=homeless(repository, gitlinks),
         words=words,
         listing=entries,
