@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -34,10 +35,10 @@ class Kept(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Lines that are put in, and the line that stands for them; both with the break before them."""
+    """What is put in over several lines."""
 
-    lines: str
-    line: str
+    text: str
+    """What a word stands for, and the blank in front of it."""
     value: Any
 
 
@@ -51,10 +52,7 @@ class Patched(NamedTuple):
     @property
     def text(self) -> str:
         """All of it."""
-        text = self.short
-        for block in self.blocks.values():
-            text = text.replace(block.line, block.lines, 1)
-        return text
+        return _STANDS_FOR.sub(lambda found: self.blocks[found[1]].text, self.short)
 
     def says(self, found: Any, data: Any) -> bool:
         """Whether the whole text says ``data``, when ``found`` is what the short one says."""
@@ -91,6 +89,7 @@ def patched(text: str, root: Node, before: Object, after: Object) -> Patched:
 
 
 _WORD = "git-ghost-stands-for"
+_STANDS_FOR = re.compile(rf" ({_WORD}-[0-9]+)\b")
 
 
 class _At(NamedTuple):
@@ -219,8 +218,7 @@ class _Patch:
             end = self._layout.end(item, end)
         removed: set[int] = set()
         added: list[_New] = []
-        matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-        for how, i, i_end, j, j_end in matcher.get_opcodes():
+        for how, i, i_end, j, j_end in _alike(old, new):
             if how != "equal":
                 removed.update(range(i, i_end))
                 added += [_New(i - 1, new[each], after[each]) for each in range(j, j_end)]
@@ -282,13 +280,14 @@ class _Patch:
             self._insert(where, text)
 
     def _block(self, where: int, lines: Sequence[str], start: str, value: Any) -> str:
-        """The line that stands for others, which begins with ``start``; or the only one."""
+        """The line that stands for others, which begin with ``start``; or the only one."""
+        text = self._lines(where, lines)
         if len(lines) == 1:
-            return self._lines(where, lines)
-        word = f"{_WORD}-{len(self.blocks)}-"
-        line = self._lines(where, [f"{start} {word}"])
-        self.blocks[word] = Block(self._lines(where, lines), line, value)
-        return line
+            return text
+        word = f"{_WORD}-{len(self.blocks)}"
+        begin = self._lines(where, [start])
+        self.blocks[word] = Block(text[len(begin) :], value)
+        return f"{begin} {word}"
 
     def _take_words(self, plan: _Plan) -> None:
         """Take entries out of a flow, with the comma before each, or behind those at its start."""
@@ -359,6 +358,13 @@ def _name(item: Any, field: str) -> str:
 
 
 _UNNAMED = ("{}", "[]")
+
+
+def _alike(old: list[str], new: list[str]) -> Sequence[tuple[str, int, int, int, int]]:
+    """How one list becomes the other, as ``difflib`` says it."""
+    if old == new:  # which takes difflib long where many are the same
+        return [("equal", 0, len(old), 0, len(new))]
+    return difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
 
 
 def _runs(numbers: Collection[int]) -> Iterator[tuple[int, int]]:
