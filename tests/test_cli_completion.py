@@ -83,6 +83,16 @@ def test_offline_what_was_pushed_from_here_is_offered(lab: Lab, pushed: Pushed) 
     assert lab.ghost("_complete-hashes", pushed.first[:5]).ok() == pushed.first
 
 
+def test_the_note_of_what_was_pushed_does_not_grow_for_ever(lab: Lab, pushed: Pushed) -> None:
+    note = lab.laptop / ".git/git-ghost/pushed"
+    old = f"{pushed.base}\t{'a' * 40}\t1\t{lab.ghost_url}\told\n" * 5000
+    note.write_text(old + note.read_text())
+    lab.ghost("push").ok()
+    assert note.stat().st_size <= 256 << 10
+    lab.ghost_repo.rename(lab.ghost_repo.with_name("gone"))
+    assert set(lab.ghost("_complete-hashes").ok().split()) == {*pushed.ends, "a" * 40}
+
+
 def test_what_was_deleted_is_not_offered(lab: Lab, pushed: Pushed) -> None:
     lab.ghost("delete", pushed.first).ok()
     assert pushed.first not in lab.ghost("_complete-hashes").ok()

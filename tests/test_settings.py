@@ -113,6 +113,14 @@ def test_an_empty_place_on_the_command_line_is_an_error_too(lab: Lab) -> None:
     assert lab.ghost("list", "--ghost-prefix", "", env={"GIT_GHOST_PREFIX": ""}).code == 0
 
 
+def test_the_library_takes_every_setting_by_its_name(lab: Lab) -> None:
+    left = Options(lab.laptop, repo=lab.ghost_url, settings={"untracked": "false"})
+    lab.write("new", b"n\n")
+    assert push(left, dry_run=True).untracked == ()
+    with pytest.raises(UsageError, match="there is no setting 'untracket'"):
+        push(Options(lab.laptop, settings={"untracket": "false"}))
+
+
 def test_doctor_names_settings_that_there_are_not(lab: Lab) -> None:
     for name in ("ghost.imgae", "ghost.maxFilesSize", "ghost.zzzzzz", "ghost.prefix"):
         lab.sandbox.config(name, "ghost")

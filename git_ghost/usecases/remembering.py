@@ -40,10 +40,26 @@ def remember(context: Context, ghosts: Sequence[Ghost], message: str, branch: st
         (ghost.base, ghost.to, str(int(time.time())), context.store().shown, about)
         for ghost in ghosts
     ]
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, UnicodeError):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "a", encoding="utf-8", errors="surrogateescape") as file:
             file.write("".join("\t".join(row) + "\n" for row in rows))
+        if os.path.getsize(path) > 2 * _MOST_BYTES:
+            _shorten(path)
+
+
+def _shorten(path: str) -> None:
+    """Leave the newest lines of the file."""
+    lines = _last_lines(path)
+    with open(f"{path}.new", "w", encoding="utf-8", errors="surrogateescape") as file:
+        file.write("\n".join(lines[1:]))  # the first may be cut off
+    os.replace(f"{path}.new", path)
+
+
+def _last_lines(path: str) -> list[str]:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - _MOST_BYTES))
+        return file.read().decode("utf-8", "surrogateescape").split("\n")
 
 
 def remembered(options: Options = Options()) -> list[Known]:
@@ -71,9 +87,8 @@ def _remembered(context: Context) -> list[Known]:
     where = context.store().shown
     path = os.path.join(context.repository.common_dir, STATE, _FILE)
     found = {}
-    with contextlib.suppress(OSError), open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - _MOST_BYTES))
-        for line in os.fsdecode(file.read()).split("\n"):
+    with contextlib.suppress(OSError):
+        for line in _last_lines(path):
             with contextlib.suppress(ValueError):  # the first may be cut off
                 base, to, when, place, about = line.split("\t")
                 if place == where:
