@@ -13,7 +13,9 @@ from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN
 from tests.support.lab import Lab
 from tests.support.manifests import job
+from tests.support.sandbox import Sandbox
 from tests.support.scene import Scene
+from tests.support.servers import Server
 
 _ACCOUNT = "/run/secrets/kubernetes.io/serviceaccount"
 _AS_POD = f"""\
@@ -109,7 +111,11 @@ entry()
 
 
 @pytest.mark.parametrize("words", [["run", "--image", "x", "--", "true"], ["code", "job/x"]])
-def test_without_the_kubernetes_client_it_says_what_to_install(lab: Lab, words: list[str]) -> None:
+def test_without_the_kubernetes_client_it_says_what_to_install(
+    sandbox: Sandbox, git_server: Server, words: list[str]
+) -> None:
+    lab = Lab(sandbox, server=git_server)  # which pods would reach
+    lab.sandbox.config("ghost.repo", lab.ghost_url)
     lab.sandbox.config("ghost.image", "git-ghost:1")
     argv = (sys.executable, "-c", WITHOUT_KUBERNETES, *words)
     said = lab.sandbox.run(*argv, cwd=lab.laptop).fails(1)
@@ -118,7 +124,7 @@ def test_without_the_kubernetes_client_it_says_what_to_install(lab: Lab, words: 
     wanted = extra.partition(";")[0]
     assert wanted.startswith("kubernetes>=")
     assert f"hint: Install it: {sys.executable} -m pip install '{wanted}'" in said.splitlines()
-    assert not lab.sandbox.text("for-each-ref", cwd=lab.ghost_repo)  # and nothing was pushed
+    assert not lab.ghost_refs()  # and nothing was pushed
 
 
 def test_where_there_is_no_pip_it_says_how_uv_installs_the_client(lab: Lab) -> None:

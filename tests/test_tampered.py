@@ -184,6 +184,8 @@ HARMLESS: dict[str, Attack] = {
     "base": lambda t: t.lie(t.diff, "Ghost-Base", t.remote_base),
     "source": lambda t: t.lie(t.diff, "Ghost-Source", "/nowhere"),
     "branch": lambda t: t.lie(t.diff, "Ghost-Branch", "--upload-pack=touch evil"),
+    "remote base is nowhere": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "0" * 40),
+    "remote base is longer": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "f" * 64),
     "remote base is text": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "--all"),
     "commits ghost's trailers": lambda t: t.lie(t.commits, "Ghost-Remote-Base", "0" * 40),
 }
@@ -200,16 +202,6 @@ def test_a_lie_in_the_trailers_changes_nothing_where_the_content_is_right(
     assert pulled.tree == lab.tree_of(pod) == tampering.hash
     assert lab.head(at=pod) == tampering.base
     assert pulled.verified
-
-
-@pytest.mark.parametrize("value", ["0" * 40, "f" * 64])
-def test_a_remote_base_that_is_nowhere_is_refused(lab: Lab, value: str) -> None:
-    tampering = Tampering(lab)
-    tampering.lie(tampering.diff, "Ghost-Remote-Base", value)
-    pod = lab.fresh_clone("pod")
-    with untouched(pod), pytest.raises(GhostError) as caught:
-        pull(tampering.hash, at(lab, pod))
-    assert caught.value.exit_code in (3, 4, 6, 7)
 
 
 def test_prerequisites_that_are_nowhere_are_refused(lab: Lab) -> None:
@@ -307,7 +299,7 @@ def test_gitmodules_cannot_be_a_link_and_run_nothing(lab: Lab) -> None:
     row = f"160000,{tampering.base},x"
     lab.sandbox.git("update-index", "--add", "--cacheinfo", row, cwd=lab.laptop)
     hash = push(at(lab, lab.laptop), without=["submodules"]).hash
-    assert pull(hash, at(lab, pod)).submodules == ("x",)
+    assert pull(hash, at(lab, pod)).submodules == ()  # the laptop has not checked it out either
     assert not (lab.sandbox.root / "evil").exists()
 
 
