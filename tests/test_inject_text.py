@@ -132,6 +132,13 @@ def test_remove_gives_every_byte_back(text: str) -> None:
     assert rewritten(added, None)[0] == text.encode()
 
 
+@pytest.mark.parametrize("entry", ['["text","metadata"]', '["text","spec",1]', '["text","","x"]'])
+def test_a_note_that_somebody_changed_ends_in_no_crash(entry: str) -> None:
+    content = POD.encode() + b"spec: {containers: [{name: a}]}\n"
+    added = rewritten(content, STEP)[0].replace(b"injected: '[", f"injected: '[{entry},".encode())
+    assert rewritten(added, None)[0] == content
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

@@ -120,8 +120,12 @@ def with_texts(note: str, texts: Iterable[tuple[Path, str]]) -> str:
 
 
 def texts_of(note: str) -> dict[Path, str]:
-    """The text that is in a note."""
-    return {_path(path): known[0] for did, path, *known in json.loads(note) if did == _TEXT}
+    """The text that is in a note :func:`undo` can read."""
+    return {
+        _path(path): known[0]
+        for did, path, *known in json.loads(note)
+        if did == _TEXT and known and isinstance(known[0], str)
+    }
 
 
 def _pointer(path: Path) -> str:
