@@ -120,6 +120,16 @@ def test_with_a_base_only_the_diff_from_it_goes(lab: Lab) -> None:
     assert f"the base commit {local} is on no remote" in texts(pushed)
 
 
+@pytest.mark.parametrize("what", ["commits", "all"])
+def test_commits_that_begin_at_one_that_no_remote_has_are_told(lab: Lab, what: str) -> None:
+    older = lab.head("HEAD~1")
+    local = lab.commit("Local")
+    lab.commit("On top of it")
+    pushed = send(lab, what=what, base=local)
+    assert f"the commits begin at {local}, which is on no remote" in texts(pushed)
+    assert send(lab, what=what, base=older).notices == ()
+
+
 def test_commits_and_all_find_their_base_by_themselves(lab: Lab) -> None:
     base = lab.head()
     lab.write("foo", b"b\n")

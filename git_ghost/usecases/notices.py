@@ -80,3 +80,6 @@ def about_bases(decided: Bases, remotes: Iterable[str], here: str) -> Iterator[N
     elif decided.span is None and decided.start not in (None, decided.remote_base):
         text = f"the base commit {decided.start} is on no remote"
         yield Notice(f"{text}; `git ghost push` without a base sends the commits too")
+    elif decided.span and decided.stray:
+        text = f"the commits begin at {decided.span.base}, which is on no remote"
+        yield Notice(f"{text}; `git ghost push` without a base sends all that are needed")

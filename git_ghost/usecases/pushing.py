@@ -116,6 +116,8 @@ class Bases(NamedTuple):
     start: Oid | None
     span: Range | None
     source: bases.SourceRemote
+    stray: bool = False
+    """Whether the commits begin at one that was named and is on no remote."""
 
     @property
     def first(self) -> Oid | None:
@@ -292,7 +294,9 @@ def settle_bases(
         assert remote_base is not None
         span = bases.describe_range(repository, remote_base, head)
     source = sources.for_push(context, span.base if span else remote_base)
-    return Bases(head, remote_base, start if what != "commits" else None, span, source)
+    named = span and base is not None and span.base != remote_base
+    stray = bool(named and span and not bases.is_on_remote(repository, span.base))
+    return Bases(head, remote_base, start if what != "commits" else None, span, source, stray)
 
 
 def guard(private: Quarantine, found: Survey, decided: Bases, wanted: Wanted) -> None:
