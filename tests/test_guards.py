@@ -11,7 +11,7 @@ import pytest
 from git_ghost import GhostError, Options, Pushed, push
 from git_ghost.errors import UsageError
 from git_ghost.worktree.guards import (
-    Limits,
+    SizeLimits,
     check_sizes,
     looks_secret,
     show_path,
@@ -72,9 +72,9 @@ def test_sizes_are_in_git_s_binary_units() -> None:
 
 
 def test_the_limits_themselves_are_allowed() -> None:
-    assert not list(check_sizes({b"a": 10, b"b": 10}, Limits(10, 20)))
-    assert list(check_sizes({b"a": 10, b"b": 11}, Limits(11, 20)))
-    assert not list(check_sizes({}, Limits(0, 0)))
+    assert not list(check_sizes({b"a": 10, b"b": 10}, SizeLimits(10, 20)))
+    assert list(check_sizes({b"a": 10, b"b": 11}, SizeLimits(11, 20)))
+    assert not list(check_sizes({}, SizeLimits(0, 0)))
 
 
 def sparse(path: Path, size: int) -> None:

@@ -1,4 +1,4 @@
-"""What is shipped, and the layer rule import-linter cannot check: who starts processes."""
+"""What is shipped, and rules import-linter cannot check: who starts processes, one name a class."""
 
 from __future__ import annotations
 
@@ -81,6 +81,16 @@ def test_only_the_doors_to_git_and_ssh_start_processes() -> None:
         for use in process_uses(file.read_text(encoding="utf-8"))
     ]
     assert not offenders
+
+
+def test_a_public_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for file in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, []).append(str(file.relative_to(ROOT)))
+    assert {"Pulled", "GhostError"} <= places.keys()
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
 
 
 def test_the_installed_version_is_the_one_in_the_source() -> None:

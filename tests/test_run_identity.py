@@ -16,7 +16,7 @@ from git_ghost.workloads.cluster.answers import Denied
 from git_ghost.workloads.cluster.connection import connect
 from git_ghost.workloads.cluster.identity import Identity
 from git_ghost.workloads.cluster.kubeconfig import Access
-from git_ghost.workloads.cluster.plugin import Credentials
+from git_ghost.workloads.cluster.plugin import UserCredentials
 from tests.support.cluster import Cluster
 from tests.support.cluster.cluster import TOKEN, USER
 from tests.support.cluster.tls import client_certificate
@@ -164,13 +164,13 @@ def test_credentials_that_are_refused_anew_are_refused_for_good(cluster: Cluster
 
 
 def test_what_cannot_be_renewed_is_tried_once_for_all_that_wait() -> None:
-    got: list[Credentials] = []
+    got: list[UserCredentials] = []
 
-    def get() -> Credentials:
+    def get() -> UserCredentials:
         if got:
-            got.append(Credentials())
+            got.append(UserCredentials())
             raise RemoteError("log in again")
-        got.append(Credentials("first"))
+        got.append(UserCredentials("first"))
         return got[0]
 
     identity = Identity(get)

@@ -39,7 +39,7 @@ class Words(Word):
         return self._positions
 
 
-class Place(Word):
+class Location(Word):
     """A URL or a path, which is never empty: that hides a variable that is not set."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -65,7 +65,7 @@ REVISION = Word("revision")
 HASH_OR_REVISION = Word("hash", "revision")
 FILE = Word("file")
 FOLDER = Word("folder")
-URL = Place("folder")
+URL = Location("folder")
 COMMAND = Word("command")
 
 KINDS = ("diff", "commits", "all")

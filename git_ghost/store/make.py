@@ -17,7 +17,7 @@ from git_ghost.store.format import (
 )
 
 
-class Identity(NamedTuple):
+class Author(NamedTuple):
     """Who a ghost is from: name and e-mail as git has them, and the time in seconds since 1970."""
 
     name: str
@@ -25,14 +25,14 @@ class Identity(NamedTuple):
     time: int
 
 
-def identity(config: GitConfig, environ: Mapping[str, str], fallback: str, now: int) -> Identity:
+def identity(config: GitConfig, environ: Mapping[str, str], fallback: str, now: int) -> Author:
     """The author of ghosts: environment, then git config, then ``fallback`` (never a failure).
 
     git would refuse to commit without one; a ghost is no contribution that needs a name.
     """
     name = environ.get("GIT_AUTHOR_NAME") or config.get("user.name") or fallback
     email = environ.get("GIT_AUTHOR_EMAIL") or config.get("user.email")
-    return Identity(_clean(name) or "unknown", _clean(email or ""), now)
+    return Author(_clean(name) or "unknown", _clean(email or ""), now)
 
 
 def _clean(text: str) -> str:
@@ -76,7 +76,7 @@ def warm_up() -> None:
 
 
 def make_commit(
-    quarantine: Quarantine, files: Mapping[str, Oid], trailers: Trailers, by: Identity
+    quarantine: Quarantine, files: Mapping[str, Oid], trailers: Trailers, by: Author
 ) -> Oid:
     """A parentless ghost commit in the quarantine that holds ``files`` (name → blob id)."""
     # Imported here: see warm_up().

@@ -17,7 +17,7 @@ from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step, quantities
 
 
-class Target(NamedTuple):
+class GhostToPull(NamedTuple):
     """The ghost to pull, and where pods find it."""
 
     hash: str
@@ -27,7 +27,7 @@ class Target(NamedTuple):
     prefix: str
 
 
-class Outcome(NamedTuple):
+class InjectedObject(NamedTuple):
     """What was done to one object: ``templates`` pod templates got the pull (or lost it)."""
 
     where: str
@@ -43,7 +43,7 @@ class Injected:
     """The objects with the pull step, in the order they were read."""
 
     objects: tuple[dict[str, Any], ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[InjectedObject, ...]
     notices: tuple[Notice, ...]
     hash: str = ""
     """The ghost they pull."""
@@ -92,7 +92,7 @@ def uninject(files: Sequence[str], *, output: str = "yaml", stdin: bytes = b"") 
     documents = manifest.read(files, stdin)
     done = _changed(documents, manifest.remove, output)
     outcomes = (
-        Outcome(before.where, before.name, int(before.data != after.data), known=True)
+        InjectedObject(before.where, before.name, int(before.data != after.data), known=True)
         for before, after in zip(documents, done, strict=True)
     )
     objects, text = tuple(document.data for document in done), _text(done, output)
@@ -123,19 +123,19 @@ def _written_anew(documents: Sequence[Document]) -> Iterator[Notice]:
             )
 
 
-def outcomes_of(documents: Sequence[Document], step: Step) -> Iterator[Outcome]:
+def outcomes_of(documents: Sequence[Document], step: Step) -> Iterator[InjectedObject]:
     """What is done to each object, those in Lists and those of unknown kinds in others too."""
     for document in documents:
         for each in manifest.items(document):
             found, there = len(manifest.receivers(each, step)), manifest.pods_from(each)
             known = manifest.is_known(each)
-            yield Outcome(each.where, each.name, found, known, there.shown if there else "")
+            yield InjectedObject(each.where, each.name, found, known, there.shown if there else "")
             for inner in manifest.wrapped(each).values():
                 if not manifest.is_known(inner):
-                    yield Outcome(inner.where, inner.name, 0, known=False)
+                    yield InjectedObject(inner.where, inner.name, 0, known=False)
 
 
-def unknown(outcomes: Sequence[Outcome], *, strict: bool = False) -> Iterator[Notice]:
+def unknown(outcomes: Sequence[InjectedObject], *, strict: bool = False) -> Iterator[Notice]:
     """Notices of objects of kinds that are not known; ManifestError instead if it is ``strict``."""
     for outcome in outcomes:
         if not outcome.known:
@@ -145,7 +145,7 @@ def unknown(outcomes: Sequence[Outcome], *, strict: bool = False) -> Iterator[No
             yield Notice(f"{text}; it is passed on unchanged")
 
 
-def check_added(outcomes: Sequence[Outcome]) -> None:
+def check_added(outcomes: Sequence[InjectedObject]) -> None:
     """Refuse to print manifests none of which gets the code: somebody may create them."""
     if any(outcome.templates for outcome in outcomes):
         return
@@ -178,10 +178,10 @@ def left_undone(documents: Sequence[Document], step: Step) -> Iterator[Notice]:
                 )
 
 
-def given(context: Context, hash: str, base: str | None) -> Target:
+def given(context: Context, hash: str, base: str | None) -> GhostToPull:
     """The target for a hash the user names: nothing is known of it but what the settings say."""
     settings = context.settings
-    return Target(_id(hash), _id(base or ""), settings.repo, settings.source, settings.prefix)
+    return GhostToPull(_id(hash), _id(base or ""), settings.repo, settings.source, settings.prefix)
 
 
 def _id(text: str) -> str:
@@ -189,7 +189,7 @@ def _id(text: str) -> str:
     return text.lower() if re.fullmatch(r"[0-9A-Fa-f]+", text) else text
 
 
-def of_working_tree(context: Context) -> Target:
+def of_working_tree(context: Context) -> GhostToPull:
     """The target a push of the working tree would make now."""
     from git_ghost.usecases.pushing import push_in
 
@@ -202,7 +202,7 @@ def of_working_tree(context: Context) -> Target:
     settings = context.settings
     base = pushed.ghosts[-1].ghost.base
     source = sources.for_pods(context, pushed.source)
-    return Target(pushed.hash, base, settings.repo, source, settings.prefix)
+    return GhostToPull(pushed.hash, base, settings.repo, source, settings.prefix)
 
 
 def left_out(context: Context, source: str) -> Iterator[Notice]:
@@ -221,7 +221,7 @@ def left_out(context: Context, source: str) -> Iterator[Notice]:
             )
 
 
-def step_for(settings: Settings, target: Target) -> Step:
+def step_for(settings: Settings, target: GhostToPull) -> Step:
     """The pull step, as the settings say; UsageError for what cannot be read.
 
     Whether it is possible is found out when it is added to something.

@@ -249,7 +249,7 @@ def what_is_wanted(
     return Wanted(
         untracked=context.settings.untracked if untracked is None else untracked,
         include=tuple(os.path.join(here, name) for name in named),
-        limits=guards.Limits(context.settings.max_file_size, context.settings.max_size),
+        limits=guards.SizeLimits(context.settings.max_file_size, context.settings.max_size),
     )
 
 

@@ -14,7 +14,7 @@ from git_ghost.process import Background
 from git_ghost.usecases import shaping, sources
 from git_ghost.usecases.context import Context, Options, open_context
 from git_ghost.usecases.injecting import (
-    Target,
+    GhostToPull,
     check_added,
     left_out,
     left_undone,
@@ -27,8 +27,8 @@ from git_ghost.workloads import manifest
 from git_ghost.workloads.cluster import create, events, kubeconfig, workloads
 from git_ghost.workloads.cluster.client import Client
 from git_ghost.workloads.cluster.connection import ahead, require_kubernetes
-from git_ghost.workloads.cluster.create import Created, Planned
-from git_ghost.workloads.cluster.follow import NO_CODE, Follower, Outcome
+from git_ghost.workloads.cluster.create import CreatedObject, Planned
+from git_ghost.workloads.cluster.follow import NO_CODE, Follower, RunEnd
 from git_ghost.workloads.cluster.kubeconfig import Access
 from git_ghost.workloads.cluster.limits import Limits
 from git_ghost.workloads.cluster.tracking import Choice
@@ -111,7 +111,7 @@ class Progress:
 
     run: str = field(default_factory=lambda: secrets.token_hex(5))
     creating: bool = False
-    created: list[Created] = field(default_factory=list)
+    created: list[CreatedObject] = field(default_factory=list)
     deleted: bool = False
     lost: bool = False
     """Whether it could not be followed to its end."""
@@ -239,10 +239,10 @@ def _step(context: Context, run: str, pushed: Pushed | None) -> Step:
     if pushed is None:
         nothing = null(context.object_format)
         source = sources.expected_for_pods(context)
-        target = Target(nothing, nothing, settings.repo, source, settings.prefix)
+        target = GhostToPull(nothing, nothing, settings.repo, source, settings.prefix)
     else:
         base, source = pushed.ghosts[-1].ghost.base, sources.for_pods(context, pushed.source)
-        target = Target(pushed.hash, base, settings.repo, source, settings.prefix)
+        target = GhostToPull(pushed.hash, base, settings.repo, source, settings.prefix)
     step = step_for(settings, target)
     return step._replace(labels={**step.labels, RUN_LABEL: run})
 
@@ -306,16 +306,16 @@ def _run(
     return _ended(ran, outcome, so_far)
 
 
-def _follow(follower: Follower, one: Created, listen: Listener) -> Outcome:
+def _follow(follower: Follower, one: CreatedObject, listen: Listener) -> RunEnd:
     """To the end; what cannot be followed any longer goes on, and is no failure to create it."""
     try:
         return follower.follow()
     except GhostError as e:
         listen(events.Trouble(one.shown, e.message, b"", e.hint))
-        return Outcome(NO_CODE, f"{one.shown} could not be followed to its end", lost=True)
+        return RunEnd(NO_CODE, f"{one.shown} could not be followed to its end", lost=True)
 
 
-def _ended(ran: Ran, outcome: Outcome, so_far: Progress) -> Ran:
+def _ended(ran: Ran, outcome: RunEnd, so_far: Progress) -> Ran:
     ours = tuple(one.shown for one in so_far.created if not one.reused)
     removed = ours if so_far.deleted and not so_far.left else ()
     return _with(

@@ -20,7 +20,7 @@ from git_ghost.model import Oid, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards, journal, locks
-from git_ghost.worktree.journal import Journal, Pulled
+from git_ghost.worktree.journal import Journal, LastPull
 from git_ghost.worktree.planning import (
     GITLINK,
     INDEX,
@@ -34,7 +34,7 @@ BACKUPS = "refs/git-ghost/backup/"
 """Where the local changes go that ``--force`` sets aside."""
 
 
-class Outcome(NamedTuple):
+class CheckedOut(NamedTuple):
     """What a pull did."""
 
     tree: Oid
@@ -51,14 +51,14 @@ class Outcome(NamedTuple):
     """Submodules that are not at the commit the tree names."""
 
 
-def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> Outcome:
+def carry_out(quarantine: Quarantine, todo: Plan, mark: str, keep: int) -> CheckedOut:
     """Do what ``todo`` says; ``keep`` is the pull lock's descriptor.
 
     Raises LocalChanges when something got in the way meanwhile, VerificationFailed when the working
     tree is not the target afterwards.
     """
     repository, target = quarantine.repository, todo.target
-    outcome = Outcome(
+    outcome = CheckedOut(
         target.tree, target.base, len(todo.changes), todo.head_moves, todo.survey.branch
     )
     if todo.nothing_to_do:
@@ -102,7 +102,7 @@ def _write(
     _install_index(quarantine, target, put)
     _move_head(repository, todo, keep)
     entries = {path: new for path, (_, new) in put.items()}
-    journal.complete(repository, Pulled(target.tree, entries, frozenset(_not_in_base(put))))
+    journal.complete(repository, LastPull(target.tree, entries, frozenset(_not_in_base(put))))
     return backup, untracked
 
 

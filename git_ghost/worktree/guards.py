@@ -101,14 +101,14 @@ def refuse(reasons: Iterable[Refusal]) -> None:
     raise GhostError(message, "\n".join(reason.hint for reason in reasons))
 
 
-class Limits(NamedTuple):
+class SizeLimits(NamedTuple):
     """How much may be sent, in bytes."""
 
     file: int
     total: int
 
 
-def check_sizes(sizes: Mapping[bytes, int], limits: Limits) -> Iterator[Refusal]:
+def check_sizes(sizes: Mapping[bytes, int], limits: SizeLimits) -> Iterator[Refusal]:
     """Refuse files over ``limits.file``, or over ``limits.total`` together."""
     large = sorted((path for path in sizes if sizes[path] > limits.file), key=lambda p: -sizes[p])
     total = sum(sizes.values())

@@ -40,7 +40,7 @@ class Journal(NamedTuple):
     """The ref that holds what it set aside."""
 
 
-class Pulled(NamedTuple):
+class LastPull(NamedTuple):
     """The last completed pull: its tree, and what of it its base commit does not have."""
 
     tree: str
@@ -90,7 +90,7 @@ def interrupted(repository: Repository) -> Journal | None:
     return Journal(tree, mark, contents, backup)
 
 
-def complete(repository: Repository, pulled: Pulled) -> None:
+def complete(repository: Repository, pulled: LastPull) -> None:
     """Note down that the working tree is ``pulled.tree`` now."""
     entries = {os.fsdecode(path): entry for path, entry in pulled.entries.items()}
     added = sorted(map(os.fsdecode, pulled.added))
@@ -110,13 +110,13 @@ def abandon(repository: Repository) -> None:
         os.unlink(os.path.join(repository.state, UNDER_WAY))
 
 
-def last_pulled(repository: Repository) -> Pulled | None:
+def last_pulled(repository: Repository) -> LastPull | None:
     """The last completed pull here, if any."""
     found = _read(repository, COMPLETED)
     if not found:
         return None
     added = found.get("added")
-    return Pulled(
+    return LastPull(
         str(found.get("tree", "")),
         {path: str(entry) for path, entry in _table(found.get("entries")).items()},
         frozenset(map(os.fsencode, added)) if isinstance(added, list) else frozenset(),

@@ -15,7 +15,7 @@ from git_ghost.model import Oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards, journal, snapshot
-from git_ghost.worktree.journal import Journal, Pulled
+from git_ghost.worktree.journal import Journal, LastPull
 from git_ghost.worktree.snapshot import Survey
 
 INDEX = "index"
@@ -265,7 +265,7 @@ def _files_inside(quarantine: Quarantine, folders: list[bytes]) -> list[bytes]:
 
 
 def _adopt_left(
-    quarantine: Quarantine, pulled: Pulled | None, before: Journal | None
+    quarantine: Quarantine, pulled: LastPull | None, before: Journal | None
 ) -> list[bytes]:
     """Adopt the untracked files of pulls: the last one's new files, what a killed one wrote."""
     left = {*(pulled.added if pulled else ()), *(before.contents if before else ())}
@@ -289,7 +289,7 @@ class _Known:
         self,
         quarantine: Quarantine,
         tree: Oid,
-        pulled: Pulled | None,
+        pulled: LastPull | None,
         before: Journal | None,
         *,
         is_ghost: bool,

@@ -234,7 +234,7 @@ class Wanted(NamedTuple):
     """Absolute paths named by ``-I``."""
     follow_symlinks: bool = False
     without: frozenset[str] = frozenset()
-    limits: guards.Limits = guards.Limits(25 << 20, 200 << 20)
+    limits: guards.SizeLimits = guards.SizeLimits(25 << 20, 200 << 20)
 
 
 def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:

@@ -117,7 +117,7 @@ class View:
             self._make_room()
             self._status.show(event.text)
 
-    def _pulled(self, event: events.Pulled) -> None:
+    def _arrived(self, event: events.Arrived) -> None:
         what = f"pulled {event.hash}" if event.hash else "pulled the code"
         proof = ", verified" if event.verified else ""
         took = f" in {event.seconds:.1f} s" if event.seconds else ""

@@ -15,7 +15,7 @@ from git_ghost.workloads.cluster import kubeconfig
 from git_ghost.workloads.cluster.client import Client
 from git_ghost.workloads.cluster.identity import Signed
 from git_ghost.workloads.cluster.kubeconfig import Access
-from git_ghost.workloads.cluster.plugin import Credentials
+from git_ghost.workloads.cluster.plugin import UserCredentials
 
 
 def require_kubernetes() -> None:
@@ -70,7 +70,7 @@ def connect(access: Access) -> Client:
     api.user_agent = "git-ghost"
     rest: Any = api.rest_client
 
-    def pool(credentials: Credentials) -> Any:
+    def pool(credentials: UserCredentials) -> Any:
         kubeconfig.set_certificate(configuration, credentials)
         return type(rest)(configuration).pool_manager
 

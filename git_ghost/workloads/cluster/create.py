@@ -41,7 +41,7 @@ class Planned(NamedTuple):
         return self.resource.shown(str(name))
 
 
-class Created(NamedTuple):
+class CreatedObject(NamedTuple):
     """An object that is in the cluster now."""
 
     data: dict[str, Any]
@@ -118,9 +118,9 @@ def create(
     *,
     validate: str = "strict",
     dry_run: bool = False,
-    made: list[Created] | None = None,
+    made: list[CreatedObject] | None = None,
     leave: bool = True,
-) -> list[Created]:
+) -> list[CreatedObject]:
     """Create the objects one after the other; with ``dry_run`` the server only says what it would.
 
     ``made`` receives each object as soon as it is there, for a caller that is interrupted. What may
@@ -145,7 +145,7 @@ def create(
     return done
 
 
-def _create(client: Client, one: Planned, validate: str, dry_run: bool) -> Created:
+def _create(client: Client, one: Planned, validate: str, dry_run: bool) -> CreatedObject:
     known = client.resource(one.resource.api_version, one.resource.kind)
     namespace, body = one.namespace, one.data
     if not known.namespaced and namespace:
@@ -164,7 +164,7 @@ def _create(client: Client, one: Planned, validate: str, dry_run: bool) -> Creat
         if e.status == 404 and dry_run and e.reason == "NotFound" and "namespace" in e.message:
             e.hint += "\nA dry run creates nothing, so what comes first in the file is not there."
         raise
-    return Created(reply.data, known, namespace, one.has_pods, warnings=reply.warnings)
+    return CreatedObject(reply.data, known, namespace, one.has_pods, warnings=reply.warnings)
 
 
 def _is_shared(resource: Resource) -> bool:
@@ -172,8 +172,8 @@ def _is_shared(resource: Resource) -> bool:
 
 
 def _find_unanswered(
-    client: Client, one: Planned, done: Sequence[Created], error: Unreachable
-) -> Created | None:
+    client: Client, one: Planned, done: Sequence[CreatedObject], error: Unreachable
+) -> CreatedObject | None:
     """What was created although the answer was lost; else ``error`` tells how to look for it."""
     if not error.maybe_done:
         return None
@@ -189,7 +189,9 @@ def _find_unanswered(
     return None
 
 
-def look_for(client: Client, planned: Sequence[Planned], done: Sequence[Created]) -> list[Created]:
+def look_for(
+    client: Client, planned: Sequence[Planned], done: Sequence[CreatedObject]
+) -> list[CreatedObject]:
     """Those of ``planned`` that are in the cluster by this run, and not among the ``done``."""
     known, found = {one.uid for one in done}, []
     for one in planned:
@@ -207,12 +209,12 @@ def look_for(client: Client, planned: Sequence[Planned], done: Sequence[Created]
                 continue
             kind = {"apiVersion": resource.api_version, "kind": resource.kind}
             known.add(its["uid"])
-            found.append(Created({**kind, **there}, resource, place, one.has_pods))
+            found.append(CreatedObject({**kind, **there}, resource, place, one.has_pods))
             break
     return found
 
 
-def _reuse(client: Client, one: Planned, known: Resource, doing: str) -> Created:
+def _reuse(client: Client, one: Planned, known: Resource, doing: str) -> CreatedObject:
     """What is there under that name, if it is what is wanted; else an error."""
     name = str(one.data["metadata"]["name"])
     there = client.get(known.path(one.namespace, name), doing=doing)
@@ -224,7 +226,7 @@ def _reuse(client: Client, one: Planned, known: Resource, doing: str) -> Created
             409,
             "AlreadyExists",
         )
-    return Created(there, known, one.namespace, one.has_pods, reused=True)
+    return CreatedObject(there, known, one.namespace, one.has_pods, reused=True)
 
 
 def _decoded(data: Mapping[str, Any]) -> dict[str, Any]:
@@ -256,7 +258,7 @@ def _covers(there: Any, wanted: Any) -> bool:
     return bool(there == wanted) or (wanted is None and not there)
 
 
-def _name_what_is_there(error: GhostError, done: Sequence[Created]) -> None:
+def _name_what_is_there(error: GhostError, done: Sequence[CreatedObject]) -> None:
     """Let the error say what was created before it, and how to delete that."""
     ours = [one for one in done if not one.reused]
     if ours:
@@ -265,7 +267,7 @@ def _name_what_is_there(error: GhostError, done: Sequence[Created]) -> None:
         error.hint = f"{error.hint}\n{commands}".lstrip("\n")
 
 
-def delete_commands(created: Sequence[Created], flags: str = "") -> list[str]:
+def delete_commands(created: Sequence[CreatedObject], flags: str = "") -> list[str]:
     """The kubectl commands that delete what was created: one for each namespace.
 
     ``flags`` are the options that name the cluster.
@@ -283,7 +285,7 @@ def _flag(namespace: str) -> str:
     return f" -n {namespace}" if namespace else ""
 
 
-def delete(client: Client, created: Sequence[Created]) -> list[str]:
+def delete(client: Client, created: Sequence[CreatedObject]) -> list[str]:
     """Delete what was created, last first, its pods in the background; the names of what is gone.
 
     What is gone already is no error. Raises GhostError for the first that cannot be deleted, after
@@ -309,7 +311,7 @@ class _Gone(Exception):
     """Somebody else deleted it."""
 
 
-def _delete(client: Client, one: Created, pauses: Sequence[float] = _DELETING_PAUSES) -> None:
+def _delete(client: Client, one: CreatedObject, pauses: Sequence[float] = _DELETING_PAUSES) -> None:
     try:
         client.delete(one.path, "Background", f"cannot delete {one.shown}")
     except (Refused, Denied) as e:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from git_ghost.workloads.cluster.create import Created as Object
+from git_ghost.workloads.cluster.create import CreatedObject
 
 
 class Created(NamedTuple):
     """An object is in the cluster now."""
 
-    object: Object
+    object: CreatedObject
     dry_run: bool = False
     """Whether the server would have created it."""
 
@@ -22,8 +22,8 @@ class Waiting(NamedTuple):
     text: str
 
 
-class Pulled(NamedTuple):
-    """The pull step of a pod has rebuilt the tree; what it reported of it."""
+class Arrived(NamedTuple):
+    """The code is in a pod: what the pull step that rebuilt the tree reported of it."""
 
     pod: str
     hash: str = ""
@@ -76,5 +76,5 @@ class Ended(NamedTuple):
     text: str
 
 
-Event = Created | Waiting | Pulled | Started | Output | Trouble | Restarted | Ended
+Event = Created | Waiting | Arrived | Started | Output | Trouble | Restarted | Ended
 Listener = Callable[[Event], None]

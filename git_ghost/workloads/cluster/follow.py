@@ -11,9 +11,9 @@ from git_ghost.model import RUN_LABEL
 from git_ghost.workloads.cluster import events, pods, workloads
 from git_ghost.workloads.cluster.answers import Unreachable
 from git_ghost.workloads.cluster.client import Client
-from git_ghost.workloads.cluster.create import Created
+from git_ghost.workloads.cluster.create import CreatedObject
 from git_ghost.workloads.cluster.event_warnings import Warnings
-from git_ghost.workloads.cluster.inbox import Inbox, Message
+from git_ghost.workloads.cluster.inbox import Message, MessageQueue
 from git_ghost.workloads.cluster.limits import Clock, Limits
 from git_ghost.workloads.cluster.log_pool import LogPool
 from git_ghost.workloads.cluster.resources import EVENT, POD
@@ -34,7 +34,7 @@ _BEHIND_SECONDS = 1.0
 watch may lag behind a listing."""
 
 
-class Outcome(NamedTuple):
+class RunEnd(NamedTuple):
     """How it ended."""
 
     code: int
@@ -56,7 +56,7 @@ class Follower:
     def __init__(
         self,
         client: Client,
-        followed: Sequence[Created],
+        followed: Sequence[CreatedObject],
         run: str,
         choice: Choice,
         limits: Limits,
@@ -67,12 +67,12 @@ class Follower:
         self._latest: dict[str, Mapping[str, Any]] = {one.uid: one.data for one in followed}
         self._awaited = {o.uid for o in followed if workloads.ends(o.data)} or {*self._workloads}
         """What ends the run when it has ended: what serves others does not, unless it is alone."""
-        self._ends: dict[str, Outcome] = {}
+        self._ends: dict[str, RunEnd] = {}
         self._run = run
         self._limits = limits
         self._clock = Clock(limits)
         self._listen = listen
-        self._inbox = Inbox()
+        self._inbox = MessageQueue()
         self._logs = LogPool(client, self._inbox, listen, followed[0].shown)
         self._warnings = Warnings(listen)
         several = len(followed) > 1 or any(workloads.expects_several(o.data) for o in followed)
@@ -84,7 +84,7 @@ class Follower:
         self._behind = False
         """Whether the pods are still to be looked at, after the end of a workload."""
 
-    def follow(self) -> Outcome:
+    def follow(self) -> RunEnd:
         """Until the end, or until a limit. Raises GhostError where the server does not let us."""
         try:
             self._tell_what_never_ends()
@@ -115,7 +115,7 @@ class Follower:
         for namespace, labels in sorted(listings):
             self._watch("pod", POD, namespace, ("labelSelector", labels), (namespace, labels))
 
-    def _listings(self, one: Created) -> list[tuple[str, str]]:
+    def _listings(self, one: CreatedObject) -> list[tuple[str, str]]:
         """Where a workload's pods are: namespaces and label selectors."""
         selectors = (f"{RUN_LABEL}={self._run}", workloads.other_pods(one.data))
         return [(one.namespace, labels) for labels in selectors if labels]
@@ -181,7 +181,7 @@ class Follower:
                 self._latest[uid] = last
                 return
             shown = self._workloads[uid].shown
-            self._ends.setdefault(uid, Outcome(NO_CODE, f"{shown} was deleted", gone=True))
+            self._ends.setdefault(uid, RunEnd(NO_CODE, f"{shown} was deleted", gone=True))
             return
         self._latest[uid] = data
         if refused := workloads.refused(data):
@@ -242,7 +242,7 @@ class Follower:
 
     # --- the end ---------------------------------------------------------------------------------
 
-    def _outcome(self) -> Outcome | None:
+    def _outcome(self) -> RunEnd | None:
         for uid, data in self._latest.items():
             end = workloads.end_of(data)
             if end is None or uid in self._ends:
@@ -254,14 +254,14 @@ class Follower:
             self._drain()
             return next((end for end in self._ends.values() if end.code), _first(self._ends))
         if why := self._tracker.stuck(self._awaited - self._ends.keys()):
-            return Outcome(NO_CODE, why)
+            return RunEnd(NO_CODE, why)
         if self._clock.is_over():
-            return Outcome(TIMED_OUT, f"not done after {self._limits.whole:g} s")
+            return RunEnd(TIMED_OUT, f"not done after {self._limits.whole:g} s")
         if not self._clock.is_idle_too_long(idle=self._is_idle()):
             return None
-        return Outcome(NO_CODE, f"nothing runs after {self._limits.start:g} s: {self._status}")
+        return RunEnd(NO_CODE, f"nothing runs after {self._limits.start:g} s: {self._status}")
 
-    def _catch_up(self, one: Created) -> bool:
+    def _catch_up(self, one: CreatedObject) -> bool:
         """See the last state of the pods: their watch may lag behind that of the workload.
 
         False, when the server cannot be reached now, and as long as the watch may still tell how a
@@ -279,14 +279,14 @@ class Follower:
         late = time.monotonic() - _BEHIND_SECONDS
         return all(pod.missing_since <= late for pod in self._tracker.known.values())
 
-    def _end(self, one: Created, end: workloads.End) -> Outcome:
+    def _end(self, one: CreatedObject, end: workloads.End) -> RunEnd:
         why = f": {end.text}" if end.text else ""
         if end.succeeded:
-            return Outcome(0, f"{one.shown} succeeded")
+            return RunEnd(0, f"{one.shown} succeeded")
         failure = self._tracker.decisive_failure(self._workloads.keys() - {one.uid}, end.text)
         if failure is None:
-            return Outcome(NO_CODE, f"{one.shown} failed{why}")
-        return Outcome(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)
+            return RunEnd(NO_CODE, f"{one.shown} failed{why}")
+        return RunEnd(failure.code, f"{one.shown} failed{why}", failure.pod, failure.container)
 
     def _drain(self) -> None:
         """Let the logs come to their ends; what goes on (a Ray cluster) is not listened to."""
@@ -309,5 +309,5 @@ class Follower:
         return not pod.gone and not pods.is_going(pod.data) and container in running
 
 
-def _first(ends: Mapping[str, Outcome]) -> Outcome:
+def _first(ends: Mapping[str, RunEnd]) -> RunEnd:
     return next(iter(ends.values()))

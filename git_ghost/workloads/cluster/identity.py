@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from git_ghost.errors import GhostError, RemoteError
-from git_ghost.workloads.cluster.plugin import Credentials
+from git_ghost.workloads.cluster.plugin import UserCredentials
 
 FILE_SECONDS = 60.0
 """How long a token from a file is taken for good; the kubelet, for one, writes new ones."""
@@ -32,7 +32,9 @@ class Identity:
     when the server does not know them any more (401).
     """
 
-    def __init__(self, get: Callable[[], Credentials] | None = None, acting: Headers = ()) -> None:
+    def __init__(
+        self, get: Callable[[], UserCredentials] | None = None, acting: Headers = ()
+    ) -> None:
         """``get`` brings credentials; without it the Kubernetes client has them, and they stay.
 
         ``acting``: see :func:`acting_as`. Raises what ``get`` raises.
@@ -42,7 +44,7 @@ class Identity:
         self._lock = threading.Lock()
         self._failure: tuple[float, GhostError] | None = None
         self._turn = 0  # how often they were renewed
-        self.credentials = get() if get else Credentials()
+        self.credentials = get() if get else UserCredentials()
 
     def asking(self) -> Asking:
         """Who asks now; for :meth:`renew`, when the server says that it does not know them."""
@@ -79,7 +81,7 @@ class Identity:
 class Signed:
     """urllib3's pool of connections; every request that goes through it says who asks."""
 
-    def __init__(self, make: Callable[[Credentials], Any], identity: Identity) -> None:
+    def __init__(self, make: Callable[[UserCredentials], Any], identity: Identity) -> None:
         """``make`` brings a pool, which is needed anew with another certificate."""
         self._make = make
         self._identity = identity
@@ -122,7 +124,7 @@ class TokenFile:
         self._path = path
         self._last = ""
 
-    def __call__(self) -> Credentials:
+    def __call__(self) -> UserCredentials:
         """What is in the file now; while it is being written, what was in it before."""
         try:
             with open(self._path, encoding="ascii") as file:
@@ -133,7 +135,7 @@ class TokenFile:
                 raise RemoteError(f"the token file {self._path} cannot be read: {why}") from e
         if not self._last:
             raise RemoteError(f"the token file {self._path} is empty")
-        return Credentials(self._last, expires=time.time() + FILE_SECONDS)
+        return UserCredentials(self._last, expires=time.time() + FILE_SECONDS)
 
 
 def acting_as(user: Mapping[str, Any], path: str) -> Headers:

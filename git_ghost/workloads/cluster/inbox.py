@@ -21,7 +21,7 @@ class Message(NamedTuple):
     key: Any = None
 
 
-class Inbox:
+class MessageQueue:
     """The messages, in the order they came."""
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from git_ghost.errors import GhostError, UsageError
 from git_ghost.workloads.cluster import plugin
 from git_ghost.workloads.cluster.identity import Identity, TokenFile, acting_as
 from git_ghost.workloads.cluster.kubeconfig_files import Chosen, Files
-from git_ghost.workloads.cluster.plugin import Credentials
+from git_ghost.workloads.cluster.plugin import UserCredentials
 
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where a pod finds the token, the CA and the namespace of its service account."""
@@ -94,7 +94,7 @@ def _load_files(paths: list[str], access: Access, configuration: Any) -> Found:
     return Found(access.namespace or chosen.namespace or "default", chosen.name, identity)
 
 
-def _load(chosen: Chosen, files: Files, configuration: Any) -> Callable[[], Credentials] | None:
+def _load(chosen: Chosen, files: Files, configuration: Any) -> Callable[[], UserCredentials] | None:
     """Fill ``configuration``; what gets the credentials, where they are of a kind that runs out."""
     from kubernetes.config.kube_config import KubeConfigLoader
 
@@ -130,7 +130,7 @@ def _explained(named: str) -> Iterator[None]:
         raise GhostError(f"the kubeconfig {named} cannot be {how}: {what}") from e
 
 
-def set_certificate(configuration: Any, credentials: Credentials) -> None:
+def set_certificate(configuration: Any, credentials: UserCredentials) -> None:
     """Let ``configuration`` name files with the certificate that ``credentials`` hold, if any."""
     from kubernetes.config.kube_config import FileOrData
 

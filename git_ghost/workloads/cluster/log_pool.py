@@ -9,7 +9,7 @@ from typing import Any
 from git_ghost.errors import GhostError
 from git_ghost.workloads.cluster import events, pods
 from git_ghost.workloads.cluster.client import Client
-from git_ghost.workloads.cluster.inbox import Inbox, Message
+from git_ghost.workloads.cluster.inbox import Message, MessageQueue
 from git_ghost.workloads.cluster.logs import Log
 from git_ghost.workloads.cluster.pods import State
 from git_ghost.workloads.cluster.tracking import Tracked
@@ -24,7 +24,9 @@ Key = tuple[str, str]
 class LogPool:
     """The logs, each a thread of its own; what they read comes back through the inbox."""
 
-    def __init__(self, client: Client, inbox: Inbox, listen: events.Listener, where: str) -> None:
+    def __init__(
+        self, client: Client, inbox: MessageQueue, listen: events.Listener, where: str
+    ) -> None:
         self._client = client
         self._inbox = inbox
         self._listen = listen

@@ -28,7 +28,7 @@ _EXTENSION = "client.authentication.k8s.io/exec"
 _HINT = "Log in again with it, and try `kubectl auth whoami`."
 
 
-class Credentials(NamedTuple):
+class UserCredentials(NamedTuple):
     """What says who we are: a token, or a certificate with its key, as PEM, or both."""
 
     token: str = ""
@@ -38,7 +38,7 @@ class Credentials(NamedTuple):
     """Seconds since the epoch; 0 when that is not known."""
 
 
-def ask(settings: Mapping[str, Any], cluster: Mapping[str, Any]) -> Credentials:
+def ask(settings: Mapping[str, Any], cluster: Mapping[str, Any]) -> UserCredentials:
     """Run the plugin that the ``exec`` of a kubeconfig's user describes; RemoteError if it fails.
 
     ``cluster`` is the kubeconfig's, which a plugin may want to know.
@@ -132,7 +132,7 @@ def _last_line(said: IO[bytes]) -> str:
     return next((line for line in reversed(lines) if line), "")
 
 
-def _parsed(printed: bytes, command: str, version: str) -> Credentials:
+def _parsed(printed: bytes, command: str, version: str) -> UserCredentials:
     try:
         answer = json.loads(printed)
         kind, its_version = answer["kind"], answer["apiVersion"]
@@ -150,7 +150,7 @@ def _parsed(printed: bytes, command: str, version: str) -> Credentials:
     if not token and not certificate:
         raise _failed(command, "printed neither a token nor a certificate")
     expires = _seconds(str(status.get("expirationTimestamp") or ""), command)
-    return Credentials(token, certificate, key, expires)
+    return UserCredentials(token, certificate, key, expires)
 
 
 def _seconds(stamp: str, command: str) -> float:

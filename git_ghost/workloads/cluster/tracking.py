@@ -278,12 +278,12 @@ class Tracker:
         return [pod for pod in self.known.values() if not pod.is_done()]
 
 
-def _pulled(pod: str, report: Mapping[str, Any]) -> events.Pulled:
+def _pulled(pod: str, report: Mapping[str, Any]) -> events.Arrived:
     def number(key: str) -> float:
         value = report.get(key)
         return float(value) if isinstance(value, int | float) else 0.0
 
-    return events.Pulled(
+    return events.Arrived(
         pod,
         str(report.get("hash") or ""),
         report.get("verified") is True,

@@ -14,7 +14,7 @@ _TEXT = re.compile(
 )
 
 
-class Place(NamedTuple):
+class TemplatePlace(NamedTuple):
     """A place of pod templates."""
 
     path: Path
@@ -28,7 +28,7 @@ class Place(NamedTuple):
         return self.kind in ("", kind) and self.group in ("", group)
 
 
-def place(text: str) -> Place:
+def place(text: str) -> TemplatePlace:
     """The place that ``spec.template`` or ``KIND.GROUP=spec.workers[].template`` names.
 
     ``[]`` stands for every item of a list, ``*`` for every value of a mapping. Raises UsageError.
@@ -40,4 +40,4 @@ def place(text: str) -> Place:
             "Such as spec.template, spec.workers[].template or KIND.GROUP=spec.template.",
         )
     steps = found["path"].replace("[]", ".[]").split(".")
-    return Place(tuple(steps), found["kind"] or "", found["group"] or "")
+    return TemplatePlace(tuple(steps), found["kind"] or "", found["group"] or "")

@@ -23,7 +23,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from git_ghost.errors import GhostError
 from git_ghost.workloads.manifest import tags
 from git_ghost.workloads.manifest.layout import Layout
-from git_ghost.workloads.manifest.places import Place
+from git_ghost.workloads.manifest.places import TemplatePlace
 
 Object = dict[str, Any]
 """A Kubernetes object, or a part of one: what JSON can hold."""
@@ -57,7 +57,7 @@ class Named(NamedTuple):
         return f"{self.kind.lower()}/{self.name}"
 
 
-class Source(NamedTuple):
+class DocumentText(NamedTuple):
     """The YAML text of one document; those of a file, one behind the other, are the file."""
 
     text: str
@@ -75,9 +75,9 @@ class Document(NamedTuple):
     """``job.yaml:12``: the file as it was named, and the line where the object begins."""
     together: frozenset[Named] = frozenset()
     """The objects with a name that were read in the same call, those in Lists too."""
-    source: Source | None = None
+    source: DocumentText | None = None
     """The text that says so; None for JSON."""
-    places: tuple[Place, ...] = ()
+    places: tuple[TemplatePlace, ...] = ()
     """Where the user says that kinds have pod templates."""
 
     @property
@@ -292,7 +292,7 @@ def parse_yaml(text: str, where: str) -> list[Document]:
     if any(start >= end for start, end in zip(borders, ends, strict=False)):
         return found  # lines end in a way that is not known here
     return [
-        document._replace(source=Source(text[start:end]))
+        document._replace(source=DocumentText(text[start:end]))
         for document, start, end in zip(found, borders, ends, strict=False)
     ]
 

@@ -10,9 +10,9 @@ from git_ghost.workloads.manifest.layout import Layout, Unpatchable
 from git_ghost.workloads.manifest.patching import patched
 from git_ghost.workloads.manifest.reading import (
     Document,
+    DocumentText,
     ManifestError,
     Object,
-    Source,
     nodes,
     parse_yaml,
 )
@@ -44,7 +44,7 @@ def rewritten(document: Document, data: Object) -> Document:
         return _anew(document._replace(data=data), why)
 
 
-def _edited(document: Document, source: Source, data: Object) -> Document:
+def _edited(document: Document, source: DocumentText, data: Object) -> Document:
     (root,) = nodes(source.text, document.where)
     try:
         patch = patched(source.text, root, document.data, data)
@@ -64,7 +64,7 @@ def _edited(document: Document, source: Source, data: Object) -> Document:
 
 def _anew(document: Document, why: str = "") -> Document:
     """The document with a text that can be edited; what is around the object stays as it is."""
-    source, text = document.source or Source(""), dump([document.data])
+    source, text = document.source or DocumentText(""), dump([document.data])
     for root in nodes(source.text, document.where):
         layout, start = Layout(source.text), root.start_mark.index
         line, end = layout.line_start(start), layout.line_end(layout.end(root))
@@ -80,7 +80,7 @@ def text_of(documents: Sequence[Document]) -> str:
     """The documents as YAML, those of one file as they stand there."""
     whole: list[str] = []
     for document in documents:
-        source = document.source or Source(dump([document.data]))
+        source = document.source or DocumentText(dump([document.data]))
         whole += (_border(whole[-1], source.text) if whole else source.mark), source.text
     return "".join(whole)
 
