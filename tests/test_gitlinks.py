@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.lab import Lab
 
+pytestmark = pytest.mark.slow  # a dozen submodules each
+
 KINDS = ("none", "file", "link", "folder", "gitlink")
 CHANGES = [
     (old, new) for old in KINDS for new in KINDS if old != new and "gitlink" in (old, new)
