@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -120,11 +121,13 @@ def large_ignored(quarantine: Quarantine, least: int = 1 << 20) -> list[Ignored]
 
 def _size(path: bytes) -> int:
     """The bytes of a file, or of all files in a folder."""
-    try:
-        status = os.lstat(path)
-        if not stat.S_ISDIR(status.st_mode):
-            return status.st_size if stat.S_ISREG(status.st_mode) else 0
-        with os.scandir(path) as entries:
-            return sum(_size(entry.path) for entry in entries)
-    except OSError:
-        return 0
+    left, total = [path], 0
+    while left:
+        path = left.pop()
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            if stat.S_ISREG(status.st_mode):
+                total += status.st_size
+            elif stat.S_ISDIR(status.st_mode):
+                left += (os.path.join(path, name) for name in os.listdir(path))
+    return total
