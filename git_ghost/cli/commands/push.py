@@ -116,14 +116,14 @@ def summary(pushed: Pushed) -> Iterator[str]:
     for names, kind in ((pushed.changed, "changed"), (pushed.untracked, "new")):
         if names:
             yield f"  {count(len(names), f'{kind} file')}: {few(names, at_most(FEW))}"
+    if not (commits_sent or pushed.changed or pushed.untracked):
+        yield "  nothing but the base commit: no file differs from it"
     if pushed.ignored:
         from git_ghost.worktree.guards import show_path, show_size
 
         sized = ((show_path(os.fsencode(path)), show_size(size)) for path, size in pushed.ignored)
         named = ", ".join(f"{path} ({size})" for path, size in sized)
         yield f"  ignored, not sent: {named}"
-    if not (commits_sent or pushed.changed or pushed.untracked):
-        yield "  nothing but the base commit: no file differs from it"
 
 
 def _as_json(pushed: Pushed) -> dict[str, Any]:
