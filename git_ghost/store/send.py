@@ -22,9 +22,9 @@ from git_ghost.transport import network
 from git_ghost.transport.causes import BROKEN, LOST
 from git_ghost.transport.network import Link, Place, Update
 
-_TRIES = 5
+_TRIES = 8
 """How often a push is made whose objects the server loses: two of five go wrong beside an endless
-``git gc --prune=now``, so five do in one of a hundred."""
+``git gc --prune=now``, so eight do in one of 1,500."""
 
 
 def send(
@@ -49,9 +49,15 @@ def _push_until_kept(
     try:
         return network.push(place, url, updates)
     except RemoteError as e:
-        if tries <= 1 or not e.message.startswith(LOST):
+        if tries <= 1 or not _may_be_kept_next_time(e.message):
             raise
     return _push_until_kept(place, url, updates, tries - 1)
+
+
+def _may_be_kept_next_time(message: str) -> bool:
+    """Whether the server lost what it was sent, or could not get at its own branches just then."""
+    busy = "(failed to update ref)" in message and "cannot lock ref" not in message
+    return busy or message.startswith(LOST)
 
 
 REPLACED = "its objects were gone or damaged"
