@@ -5,7 +5,7 @@
     GhostError                  1   an expected failure
     ├── UsageError              2   the call itself makes no sense
     ├── NoSuchGhost             3   the ghost repository has no such ghost
-    ├── NoSuchBase              4   a base commit is not to be had
+    ├── NoSuchBase              4   a base commit is unavailable
     ├── LocalChanges            5   the working tree holds something a pull would lose
     ├── VerificationFailed      6   what was rebuilt is not what the hash promises
     ├── RemoteError             7   network or access
@@ -123,7 +123,7 @@ EXIT_CODES = (
     ExitCode((1,), "An expected failure, or something `git ghost doctor` found."),
     ExitCode((2,), "The call makes no sense: an unknown option, a malformed hash."),
     ExitCode((3,), "There is no such ghost, or more than one that begins so."),
-    ExitCode((4,), "A base commit is not to be had: neither here nor on the source remote."),
+    ExitCode((4,), "A base commit is unavailable: neither here nor on the source remote."),
     ExitCode((5,), "Local changes are in the way of a pull. Nothing was touched."),
     ExitCode((6,), "Verification failed: what was rebuilt is not what the hash promises."),
     ExitCode((7,), "Network or access: a host, credentials, permissions, a lost connection."),
@@ -143,6 +143,6 @@ EXIT_CODES = (
     ),
     ExitCode((130,), "Interrupted (SIGINT). Temporary files are gone, as in the next case."),
     ExitCode((129, 143), "Terminated (SIGHUP, SIGTERM)."),
-    ExitCode((141,), "Nobody read the output to its end (SIGPIPE)."),
+    ExitCode((141,), "The output was not read to its end (SIGPIPE)."),
 )
 """All of them, for the documentation; `git ghost run` also ends with the code of its job."""

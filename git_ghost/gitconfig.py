@@ -19,7 +19,7 @@ def parse_size(text: str, name: str) -> int:
     match = re.fullmatch(r"\s*([0-9]+)([kmg]?)(?:i?b)?\s*", text, re.IGNORECASE)
     if match is None:
         raise UsageError(
-            f"{name} is '{text}', which is no size", "Use a number of bytes, or 10k, 25m, 1g."
+            f"{name} is '{text}', which is not a size", "Use a number of bytes, or 10k, 25m, 1g."
         )
     return int(match[1]) << _UNITS[match[2].lower()]
 
@@ -40,7 +40,7 @@ def parse_duration(text: str, name: str) -> float:
     """A duration in seconds; UsageError names ``name``."""
     found = seconds_of(text.strip())
     if found is None:
-        raise UsageError(f"{name} is '{text}', which is no duration", "Use 90, 90s, 5m or 1h.")
+        raise UsageError(f"{name} is '{text}', which is not a duration", "Use 90, 90s, 5m or 1h.")
     return found
 
 

@@ -80,7 +80,7 @@ def check_prefix(prefix: str) -> str:
 
 @dataclass(frozen=True)
 class Notice:
-    """What the user should hear about that is no failure: one sentence, and the paths meant."""
+    """What the user should hear about that is not a failure: one sentence, and the paths meant."""
 
     text: str
     paths: tuple[str, ...] = field(default=())

@@ -232,7 +232,7 @@ def quarantine(
     """A fresh :class:`Quarantine`, gone when the block ends, however it ends.
 
     What a killed process left behind is removed here too: its lock is free. Raises GhostError when
-    ``parent``, given by the user, is no folder.
+    ``parent``, given by the user, is not a folder.
     """
     with _private(parent or _beside(repository)) as path:
         yield Quarantine(path, repository, activity)

@@ -309,7 +309,7 @@ class Settings:
 
         ``environ`` is where the variables are looked up. A relative path starts at the current
         folder; at ``toplevel`` when it comes from git config. UsageError for values that cannot be,
-        and for a flag that is no setting's.
+        and for a flag that is not a setting's.
         """
         if unknown := set(flags) - {row.name for row in TABLE}:
             raise UsageError(f"there is no setting '{min(unknown)}'")

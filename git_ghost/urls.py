@@ -125,7 +125,7 @@ def server_of(url: str) -> Server | None:
 # --- without credentials -------------------------------------------------------------------------
 
 # What stands before a host. A password may hold any character, a "/" or "@" too, though it should
-# not: then what follows the first ":" is no port. Bounded, so that no text takes long.
+# not: then what follows the first ":" is not a port. Bounded, so that no text takes long.
 _USER = (
     r"([a-z][a-z0-9+.:-]{0,30})://"
     r"([^{0}/?#]{0,4096}@|[^{0}/?#@:\[]{0,99}:(?![0-9]{0,9}(?:[/?#\s'\"]|\Z))[^{0}]{0,4096}@)"

@@ -75,7 +75,7 @@ def test_a_branch_with_a_slash_in_its_name_is_compared(scene: Scene) -> None:
     assert "-edited" in patch
     for rev in ("feature/x", "heads/feature/x", "feature/x^{commit}"):
         assert scene.ghost("code", "job/one", "--diff", rev).ok() == patch
-    # What is a kind stays one, and so does what is no revision.
+    # What is a kind stays one, and so does what is not a revision.
     assert scene.ghost("code", "job/one", "--diff", "job/one").ok() == ""
     assert (
         "cannot find feature: the cluster has no such kind"

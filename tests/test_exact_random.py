@@ -127,7 +127,7 @@ def machine(in_sandbox: Sandbox) -> Machine:
 
 
 def clear(path: bytes, top: Path) -> Path:
-    """Remove what stands at `path`, and what is no folder above it; returns the place."""
+    """Remove what stands at `path`, and what is not a folder above it; returns the place."""
     place = top / os.fsdecode(path)
     for above in (*parents(path), path):
         full = top / os.fsdecode(above)

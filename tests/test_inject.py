@@ -185,7 +185,7 @@ def test_without_a_hash_and_a_repository_it_says_so(box: Sandbox) -> None:
     "word", ["8f3a9d5", "HEAD", "-x", "8f3a9d5be1c07f6a2d4e8b90c1d2e3f40516273g"]
 )
 def test_a_manifest_gets_full_hashes_only(box: Sandbox, word: str) -> None:
-    assert f"'{word}' is no full hash" in run(box, "--", word).fails(2)
+    assert f"'{word}' is not a full hash" in run(box, "--", word).fails(2)
 
 
 def test_a_workflow_may_leave_the_hash_to_its_parameters(box: Sandbox) -> None:
@@ -321,7 +321,7 @@ def test_the_user_of_the_pull_can_be_left_to_the_cluster(box: Sandbox) -> None:
     assert "runAsUser" not in security
     assert security["runAsNonRoot"] is True
     assert "runAsNonRoot" not in step(run(box, HASH, "--init-run-as-user", "0"))["securityContext"]
-    assert "'ann' is no user id" in run(box, HASH, "--init-run-as-user", "ann").fails(2)
+    assert "'ann' is not a user id" in run(box, HASH, "--init-run-as-user", "ann").fails(2)
 
 
 def test_only_the_named_containers_get_the_code(box: Sandbox) -> None:
@@ -393,13 +393,13 @@ def container(extra: str) -> str:
         (["--mount", "workspace"], JOB, 2, "'workspace' cannot be mounted at"),
         (["--mount", "/"], JOB, 2, "'/' cannot be mounted at"),
         (["--mount", "/a/../b"], JOB, 2, "'/a/../b' cannot be mounted at"),
-        (["-l", "x"], JOB, 2, "'x' is no label"),
+        (["-l", "x"], JOB, 2, "'x' is not a valid label"),
         (["-l", "x=a b"], JOB, 2, "'a b' cannot be the value of the label x"),
         (["-l", f"x={'a' * 64}"], JOB, 2, "At most 63 letters"),
         (["-l", "git-ghost.io/hash=x"], JOB, 2, "'git-ghost.io/hash' is git ghost's own"),
         (["--annotation", "a/b/c=x"], JOB, 2, "'a/b/c' cannot be the key"),
         (["--strict"], WIDGET, 1, "widget/w is of a kind git ghost does not know"),
-        ([], "kind: [", 1, "standard input:2: this is no YAML"),
+        ([], "kind: [", 1, "standard input:2: this is not valid YAML"),
         ([], "", 1, "there is no Kubernetes object in -"),
         ([], "apiVersion: batch/v1\nkind: Job\n", 1, "job has no pod template: spec is missing"),
         ([], JOB.replace("template", "tmpl"), 1, "has no pod template: spec.template is missing"),
@@ -410,7 +410,7 @@ def container(extra: str) -> str:
         ([], WORKFLOW + "spec: {workflowTemplateRef: {name: t}}\n", 1,
          "Inject into that WorkflowTemplate."),
         ([], WORKFLOW + "spec: {}\n", 1, "workflow/w has no templates"),
-        ([], WORKFLOW + "spec: {templates: [1]}\n", 1, "a template is no mapping"),
+        ([], WORKFLOW + "spec: {templates: [1]}\n", 1, "a template is not a mapping"),
         (["-f", "nope.yaml"], JOB, 1, "nope.yaml: no such file or directory"),
         (["a", "b", "c"], JOB, 2, "unexpected argument"),
     ],

@@ -196,7 +196,7 @@ def test_a_token_file_that_is_being_written_is_no_reason_to_fail(cluster: Cluste
 
 @pytest.mark.parametrize(
     ("content", "said"),
-    [(None, "cannot be read: no such file"), (b"", "is empty"), (b"\xff", "it is no text")],
+    [(None, "cannot be read: no such file"), (b"", "is empty"), (b"\xff", "it is not text")],
     ids=["missing", "empty", "binary"],
 )
 def test_a_token_file_that_holds_none_is_named(

@@ -76,7 +76,7 @@ def _long(options: dict[str, click.Option], arg: str) -> Iterator[str]:
 
 
 def _short(options: dict[str, click.Option], arg: str) -> Iterator[str]:
-    """A cluster: ``-v=2`` and ``-o=x`` have a sign that is no part of the value."""
+    """A cluster: ``-v=2`` and ``-o=x`` have a sign that is not part of the value."""
     for at in range(1, len(arg)):
         option = options.get(f"-{arg[at]}")
         if option is None:

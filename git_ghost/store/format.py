@@ -63,7 +63,7 @@ _COMMITS_NAME = re.compile(rf"({_ID})-({_ID})\Z")
 
 
 def parse_ref(ref: str, prefix: str) -> Ghost | None:
-    """The ghost a ref of the ghost repository names, or None when it is no ghost of ``prefix``."""
+    """The ghost a ref of the ghost repository names; None if it is not a ghost of ``prefix``."""
     start = f"refs/heads/{prefix}/"
     if not ref.startswith(start):
         return None

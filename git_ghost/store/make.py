@@ -28,7 +28,7 @@ class Author(NamedTuple):
 def identity(config: GitConfig, environ: Mapping[str, str], fallback: str, now: int) -> Author:
     """The author of ghosts: environment, then git config, then ``fallback`` (never a failure).
 
-    git would refuse to commit without one; a ghost is no contribution that needs a name.
+    git would refuse to commit without one; a ghost is not a contribution that needs a name.
     """
     name = environ.get("GIT_AUTHOR_NAME") or config.get("user.name") or fallback
     email = environ.get("GIT_AUTHOR_EMAIL") or config.get("user.email")
@@ -62,7 +62,7 @@ def start_blob(quarantine: Quarantine, producer: Running, head: bytes = b"") -> 
             feeding = Background(feed)
             blob = oid(quarantine.git(*args, stdin=source))
             feeding.get()
-            producer.result()  # what a producer that failed left is no blob of ours
+            producer.result()  # what a producer that failed left is not a blob of ours
             return blob
 
     return store

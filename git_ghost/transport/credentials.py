@@ -355,7 +355,7 @@ def _web_settings(
 
 
 def _login(secret: Secret, server: Server, shown: str) -> tuple[bytes, bytes]:
-    """User and password; a line end after them, as editors leave it, is no part of them."""
+    """User and password; a line end after them, as editors leave it, is not part of them."""
     user, password = (
         re.sub(rb"\r?\n\Z", b"", secret.entries.get(name, b"")) for name in ("username", "password")
     )

@@ -70,7 +70,7 @@ def clone(
         )
     if base is not None and not is_oid(base.strip().lower()):
         raise UsageError(
-            f"'{base}' is no full commit id", "Give the id that `git ghost push` printed first."
+            f"'{base}' is not a full commit id", "Give the id that `git ghost push` printed first."
         )
     base = base.strip().lower() if base is not None else None
     unlinked = context_anywhere(replace(options, directory=None), inside=False)
@@ -190,7 +190,7 @@ def _locked(target: str) -> Iterator[tuple[int, bool]]:
                 continue  # a clone that failed took it away
             if os.path.isdir(target):
                 raise
-            raise LocalChanges(f"{target} exists and is no folder", "Name another one.") from e
+            raise LocalChanges(f"{target} exists and is not a folder", "Name another one.") from e
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             try:

@@ -82,7 +82,8 @@ def code(word: str, *, access: Access = _ACCESS) -> Coded:
 def is_object(word: str, options: Options = Options()) -> bool:
     """Whether ``word`` names an object of a cluster rather than a commit or a ghost.
 
-    A branch may be called ``feature/x``: what is no kind we know is an object when it is none here.
+    A branch may be called ``feature/x``: what is not a kind we know is an object if it is not a
+    revision here.
     """
     if not _has_form_of_object(word):
         return False

@@ -1,4 +1,4 @@
-"""inject: add the pull of a ghost to Kubernetes manifests, or take it out. Nobody is contacted."""
+"""inject: add the pull of a ghost to Kubernetes manifests, or remove it. No server is contacted."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ def of_working_tree(context: Context) -> GhostToPull:
 
     if context.repository is None:
         raise NoRepository(
-            "no hash is given, and this is no git repository that could have one",
+            "no hash is given, and this is not a git repository that could have one",
             "Give the hash that `git ghost push` printed.",
         )
     pushed = push_in(context, dry_run=True)
@@ -250,7 +250,8 @@ def _user(text: str) -> int | None:
     if text.lower() in ("none", ""):
         return None
     if not text.isascii() or not text.isdigit():
-        raise UsageError(f"'{text}' is no user id", "Give a number, or none: the cluster chooses.")
+        hint = "Give a number, or `none` to let the cluster choose."
+        raise UsageError(f"'{text}' is not a user id", hint)
     return int(text)
 
 
@@ -259,6 +260,6 @@ def _pairs(words: Sequence[str], what: str) -> Mapping[str, str]:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise UsageError(f"'{word}' is no {what}", "Give KEY=VALUE.")
+            raise UsageError(f"'{word}' is not a valid {what}", "Give KEY=VALUE.")
         found[key] = value
     return found

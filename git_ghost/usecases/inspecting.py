@@ -33,8 +33,8 @@ def show(
     """Write the stored patches to ``out``, commits first.
 
     The arguments are those of :func:`git_ghost.pull`. Nothing is written before all is there.
-    Raises NoSuchGhost, NoSuchBase (``base`` is no commit), UsageError, VerificationFailed (a ghost
-    without its file), RemoteError.
+    Raises NoSuchGhost, NoSuchBase (``base`` is not a commit), UsageError, VerificationFailed (a
+    ghost without its file), RemoteError.
     """
     with _in_hand(hash, options, base, what, commits_from) as found:
         for fetched in found:

@@ -72,7 +72,7 @@ def about_bases(decided: Bases, remotes: Iterable[str], here: str) -> Iterator[N
         )
     elif not remotes and decided.remote_base is None:
         alone = "; only the diff goes" if decided.span is None else ""
-        text = "there is no remote: the base commit must be had where this is pulled"
+        text = "there is no remote: the base commit must be available where this is pulled"
         yield Notice(text + alone)
     elif decided.remote_base is None:
         text = f"no remote-tracking ref has {decided.head} or a commit before it"

@@ -63,7 +63,7 @@ class Manner(NamedTuple):
     """How it is created, followed and cleaned up."""
 
     dry_run: str = "none"
-    """``client`` contacts nobody; ``server`` lets the server check, and stores nothing."""
+    """``client`` contacts no server; ``server`` lets the server check, and stores nothing."""
     validate: str = "strict"
     """What the server does with unknown fields: ``strict`` refuses, ``warn``, ``ignore``."""
     detach: bool = False
@@ -134,7 +134,7 @@ def run(
     ``listen`` hears what happens; ``progress`` is filled for a caller that may interrupt. What can
     be checked is checked before anything is sent. Raises what :func:`git_ghost.push` and
     :func:`git_ghost.inject` raise, GhostError for what the server refuses, RemoteError for access
-    and network. A job that fails is no error: see :attr:`Ran.code`.
+    and network. A job that fails is not an error: see :attr:`Ran.code`.
     """
     so_far = progress or Progress()
     _check(job, manner)
@@ -307,7 +307,7 @@ def _run(
 
 
 def _follow(follower: Follower, one: CreatedObject, listen: Listener) -> RunEnd:
-    """To the end; what cannot be followed any longer goes on, and is no failure to create it."""
+    """To the end; what cannot be followed any longer goes on, and is not a failure to create it."""
     try:
         return follower.follow()
     except GhostError as e:
@@ -337,7 +337,7 @@ def _cleaning_up(
     """Delete what was created, at the end or when somebody interrupts, if that is wanted.
 
     Whatever stops us from following it is like an interrupt: what runs is left alone. At a regular
-    end what cannot be deleted is no error: the exit code is the job's.
+    end what cannot be deleted is not an error: the exit code is the job's.
     """
     interrupted, ended = True, False
     try:

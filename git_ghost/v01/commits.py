@@ -113,11 +113,11 @@ class _Mail:
         except (ValueError, OverflowError):
             seconds = -1
         if seconds < 0:
-            raise _refuse(f"the date of {self.id} is none a commit can have")
+            raise _refuse(f"no commit can have the date of {self.id}")
         zone = b"".join(self.head[n] for n in (9, 10, 11))
         ident = b"%s <%s %d %s" % (_decoded(name), email, seconds, zone)
         if not re.fullmatch(rb"[^<>\n\0]* <[^<>\n\0]*> \d+ [+-]\d{4}", ident):
-            raise _refuse(f"the author of {self.id} is none a commit can have")
+            raise _refuse(f"no commit can have the author of {self.id}")
         return ident
 
     def subjects(self) -> Iterator[bytes]:

@@ -124,7 +124,7 @@ def _forget_base_refs(place: Place) -> None:
 
 
 def no_base(commit: str, source: str) -> NoSuchBase:
-    """The error for a base commit that is nowhere to be had."""
+    """The error for a base commit that is unavailable."""
     where = f" or on {redact(source)}" if source else ""
     return NoSuchBase(
         f"the base commit {commit} is not here{where}",

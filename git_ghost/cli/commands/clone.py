@@ -46,7 +46,7 @@ def command(
 ) -> None:
     """Make a repository whose working tree is what HASH names.
 
-    The ghost says where its base commit is to be had; --source names another place. Without DIR,
+    The ghost says where to find its base commit; --source names another place. Without DIR,
     the folder is named after the source. This is what a container's init step needs: run again
     after it was interrupted, it finishes its work or finds it finished.
     """

@@ -57,8 +57,8 @@ def command(
     They are printed, with an init container in every pod template that rebuilds HASH, and a volume
     with the tree, which the main containers find at /workspace; annotations and environment
     variables say which code runs. Without HASH it is the working tree as `git ghost push` would
-    send it now. What an earlier inject added is replaced; comments and format stay. Nobody is
-    contacted:
+    send it now. What an earlier inject added is replaced; comments and format stay. No server
+    is contacted:
 
     \b
     git ghost push && git ghost inject -f job.yaml | kubectl create -f -

@@ -155,7 +155,7 @@ def _job(words: tuple[str, ...], given: dict[str, Any]) -> Job:
     for word in given.pop("parameters"):
         name, equals, value = word.partition("=")
         if not (name and equals):
-            text = f"'{word}' is no parameter: give NAME=VALUE."
+            text = f"'{word}' is not a parameter: give NAME=VALUE."
             raise click.UsageError(text, click.get_current_context())
         parameters[name] = value
     return Job(

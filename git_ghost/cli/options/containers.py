@@ -29,14 +29,14 @@ def duration(text: str) -> float:
     """Seconds, or numbers with h, m and s, in seconds; BadParameter otherwise."""
     found = seconds_of(text)
     if found is None:
-        raise click.BadParameter(f"'{text}' is no duration such as 90, 90s, 5m or 1h.")
+        raise click.BadParameter(f"'{text}' is not a duration such as 90, 90s, 5m or 1h.")
     return found
 
 
 def mode(text: str) -> int:
     """File mode bits in octal digits; BadParameter otherwise."""
     if not re.fullmatch(r"[0-7]{1,4}", text) or int(text, 8) > 0o777:
-        raise click.BadParameter(f"'{text}' is no octal mode such as 022 or 0.")
+        raise click.BadParameter(f"'{text}' is not an octal mode such as 022 or 0.")
     return int(text, 8)
 
 

@@ -13,7 +13,7 @@ def shown_ids(ids: Iterable[str], *, whole: bool = False) -> Callable[[str], str
     """How each of ``ids`` is printed on stdout.
 
     On a terminal it is cut to as many digits as tell them apart, at least :data:`SHORT`, as git
-    abbreviates; ``whole``, or stdout that is no terminal, leaves it as it is.
+    abbreviates; ``whole``, or stdout that is not a terminal, leaves it as it is.
     """
     if whole or not sys.stdout.isatty():
         return str

@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
     @classmethod
     def parse(cls, code: int, body: bytes | str | None, phrase: str = "") -> Answer:
-        """Read an error's body; one that is no ``Status`` (a proxy's page) is its first line."""
+        """Read an error's body; one that is not a ``Status`` (a proxy's page) is its first line."""
         text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body or ""
         try:
             status = json.loads(text)

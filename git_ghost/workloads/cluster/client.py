@@ -81,7 +81,7 @@ class Client:
         try:
             data = json.loads(raw) if raw else {}
         except ValueError as e:
-            raise RemoteError(f"{doing}: the answer of {self.server} is no JSON") from e
+            raise RemoteError(f"{doing}: the answer of {self.server} is not JSON") from e
         return Reply(data if isinstance(data, dict) else {}, warnings)
 
     @contextlib.contextmanager

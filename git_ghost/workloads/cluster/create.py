@@ -288,8 +288,8 @@ def _flag(namespace: str) -> str:
 def delete(client: Client, created: Sequence[CreatedObject]) -> list[str]:
     """Delete what was created, last first, its pods in the background; the names of what is gone.
 
-    What is gone already is no error. Raises GhostError for the first that cannot be deleted, after
-    trying all.
+    What is gone already is not an error. Raises GhostError for the first that cannot be deleted,
+    after trying all.
     """
     failure: GhostError | None = None
     gone = []

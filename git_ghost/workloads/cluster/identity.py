@@ -131,7 +131,7 @@ class TokenFile:
                 self._last = file.read().strip() or self._last
         except (OSError, ValueError) as e:
             if not self._last:
-                why = (e.strerror or str(e)).lower() if isinstance(e, OSError) else "it is no text"
+                why = (e.strerror or str(e)).lower() if isinstance(e, OSError) else "it is not text"
                 raise RemoteError(f"the token file {self._path} cannot be read: {why}") from e
         if not self._last:
             raise RemoteError(f"the token file {self._path} is empty")

@@ -78,7 +78,7 @@ def _there(paths: str) -> list[str]:
 
 def _nothing_configured(paths: str) -> GhostError:
     return GhostError(
-        f"no cluster is configured: there is no kubeconfig ({paths}), and this is no pod with a"
+        f"no cluster is configured: there is no kubeconfig ({paths}), and this is not a pod with a"
         " service account",
         "Name the file with --kubeconfig or KUBECONFIG; `kubectl cluster-info` tells whether"
         " kubectl knows one.",

@@ -31,7 +31,7 @@ class Files:
     """The kubeconfigs that are there, in the order in which they count."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        """Read them; GhostError for what is no kubeconfig, or when all of them are empty."""
+        """Read them; GhostError for what is not a kubeconfig, or when all of them are empty."""
         self._paths = os.pathsep.join(paths)
         self._current = ""
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in _FILES}

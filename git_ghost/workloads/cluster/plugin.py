@@ -162,7 +162,7 @@ def _seconds(stamp: str, command: str) -> float:
     try:
         return datetime.fromisoformat((whole + zone).upper().replace("Z", "+00:00")).timestamp()
     except ValueError as e:
-        raise _failed(command, f"printed an expirationTimestamp that is no time: {stamp}") from e
+        raise _failed(command, f"printed an expirationTimestamp that is not a time: {stamp}") from e
 
 
 def _failed(command: str, how: str, hint: str = "") -> GhostError:

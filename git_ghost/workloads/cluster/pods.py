@@ -23,7 +23,7 @@ _MEANING = {
     1: "it failed",
     2: "its call makes no sense to it",
     3: "the ghost repository has no such ghost",
-    4: "the base commit is not to be had",
+    4: "the base commit is unavailable",
     5: "the volume holds something else",
     6: "what was rebuilt is not what the hash promises",
     7: "no access to the ghost repository or the source",

@@ -142,7 +142,7 @@ def _path(pointer: str) -> Path:
 def undo(root: Object, note: str) -> None:
     """Take back the edits ``note`` tells of; what was changed or removed since stays as it is.
 
-    Raises ValueError when it is no note.
+    Raises ValueError when it is not a note.
     """
     try:
         for did, pointer, *known in reversed(json.loads(note)):
@@ -150,7 +150,7 @@ def undo(root: Object, note: str) -> None:
             with contextlib.suppress(LookupError):
                 _undo(_find(root, path[:-1]), did, path, known)
     except (AttributeError, TypeError) as e:
-        raise ValueError("this is no note of edits") from e
+        raise ValueError("this is not a note of edits") from e
 
 
 def _undo(holder: Any, did: str, path: Path, known: list[Any]) -> None:

@@ -303,7 +303,7 @@ def _check_shape(document: Document, templates: list[PodTemplate]) -> None:
         if found is not None and not isinstance(found, kind):
             noun = "mapping" if kind is dict else "list"
             where = ".".join(filter(None, (at, key)))
-            raise ManifestError(f"{document.where}: {document.name}: {where} is no {noun}")
+            raise ManifestError(f"{document.where}: {document.name}: {where} is not a {noun}")
         return found or {}
 
     for at, owner in [("", document.data), *((each.path, each.owner) for each in templates)]:
@@ -372,7 +372,7 @@ def _noted(value: Any) -> Iterator[Object]:
 def code_of(data: Object) -> Code | None:
     """The code an object runs, by its annotations; None where nothing was injected.
 
-    A workflow's expression that nobody has put a value for yet is no hash.
+    A workflow's expression that nobody has put a value for yet is not a hash.
     """
     metadata = data.get("metadata") or {}
     found = metadata.get("annotations") or {}

@@ -115,8 +115,8 @@ def read(paths: Sequence[str], stdin: bytes = b"") -> list[Document]:
     """The objects in ``paths``: files, folders (their YAML and JSON files, by name) and ``-``.
 
     Each knows what it was read together with. ``stdin`` is what ``-`` stands for. Raises
-    ManifestError when a file cannot be read, when something is no Kubernetes object, or when there
-    is none at all.
+    ManifestError when a file cannot be read, when something is not a Kubernetes object, or when
+    there is none at all.
     """
     found: list[Document] = []
     for path in paths:
@@ -165,7 +165,7 @@ def parse(content: bytes, where: str) -> list[Document]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as e:
         line = content.count(b"\n", 0, e.start) + 1
-        raise ManifestError(f"{where}:{line}: this is no UTF-8 text") from e
+        raise ManifestError(f"{where}:{line}: this is not UTF-8 text") from e
     text = _MARK.sub(r"\1", text)
     if text.lstrip()[:1] == "{" and (found := _parse_json(text, where)) is not None:
         return found
@@ -177,10 +177,10 @@ def parse(content: bytes, where: str) -> list[Document]:
 
 def _check(data: Any, where: str) -> Document:
     if not isinstance(data, dict):
-        raise ManifestError(f"{where}: this is no Kubernetes object but a {_noun(data)}")
+        raise ManifestError(f"{where}: this is not a Kubernetes object but a {_noun(data)}")
     for key in ("apiVersion", "kind"):
         if not (isinstance(data.get(key), str) and data[key]):
-            raise ManifestError(f"{where}: this is no Kubernetes object: it has no {key}")
+            raise ManifestError(f"{where}: this is not a Kubernetes object: it has no {key}")
     return Document(data, where)
 
 
@@ -318,9 +318,9 @@ def nodes(text: str, where: str) -> Iterator[Node]:
         if "nesting" in (e.problem or ""):  # newer libyamls have a bound of their own
             raise ManifestError(f"{where}{line}: {_TOO_DEEP}") from e
         said = " ".join(filter(None, (e.context, e.problem)))
-        raise ManifestError(f"{where}{line}: this is no YAML: {said}") from e
+        raise ManifestError(f"{where}{line}: this is not valid YAML: {said}") from e
     except yaml.YAMLError as e:
-        raise ManifestError(f"{where}: this is no YAML: {' '.join(str(e).split())}") from e
+        raise ManifestError(f"{where}: this is not valid YAML: {' '.join(str(e).split())}") from e
     except RecursionError as e:
         raise ManifestError(f"{where}: {_TOO_DEEP}") from e
     finally:
@@ -371,7 +371,7 @@ class _Builder:
                 return [self.build(item) for item in node.value]
         finally:
             self._open.discard(id(node))
-        raise ManifestError(f"{self.at(node)}: nobody knows the tag {tag}")
+        raise ManifestError(f"{self.at(node)}: the tag {tag} is unknown")
 
     def _scalar(self, node: ScalarNode, tag: str) -> Any:
         value: str = node.value
@@ -381,13 +381,14 @@ class _Builder:
             if tag in (tags.INT, tags.FLOAT):
                 number = tags.number(value)
                 if not math.isfinite(number):
-                    raise ManifestError(f"{self.at(node)}: {value} is no number JSON can hold")
+                    raise ManifestError(f"{self.at(node)}: {value} is not a number JSON can hold")
                 return int(number) if tag == tags.INT else number
         except (KeyError, ValueError) as e:
-            raise ManifestError(f"{self.at(node)}: '{value}' is no {tag.rpartition(':')[2]}") from e
+            kind = tag.rpartition(":")[2]
+            raise ManifestError(f"{self.at(node)}: '{value}' is not a valid {kind}") from e
         if tag in (tags.TIMESTAMP, tags.MERGE, "!"):
             return value
-        raise ManifestError(f"{self.at(node)}: nobody knows the tag {tag}")
+        raise ManifestError(f"{self.at(node)}: the tag {tag} is unknown")
 
     def _mapping(self, node: MappingNode) -> Object:
         found: Object = {}
@@ -415,7 +416,7 @@ class _Builder:
         return mappings
 
     def _key(self, node: Node) -> str:
-        """A key that is no string: a number as it is written, if that is how JSON writes it."""
+        """A key that is not a string: a number as it is written, if that is how JSON writes it."""
         if isinstance(node, ScalarNode):
             if node.tag == tags.INT and str(tags.number(node.value)) == node.value:
                 return str(node.value)

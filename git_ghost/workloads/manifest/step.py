@@ -57,7 +57,7 @@ class Step(NamedTuple):
     ghost_secret: str = ""
     """Name of the Secret with the credentials for the ghost repository."""
     run_as_user: int | None = IMAGE_USER
-    """The user the pull runs as; None: whom the cluster chooses."""
+    """The user the pull runs as; None: the cluster chooses."""
     requests: Mapping[str, str] = {"cpu": "100m", "memory": "256Mi"}
     """Resources the pull asks for; its limits, in a pod of the class Guaranteed."""
     limits: Mapping[str, str] = {"cpu": "1", "memory": "1Gi"}
@@ -111,7 +111,7 @@ def checked(step: Step) -> Step:
     for value, what in ((step.hash, "hash"), (step.base, "base")):
         if value and not (is_oid(value) or is_expression(value)):
             raise UsageError(
-                f"'{value}' is no full {what}",
+                f"'{value}' is not a full {what}",
                 "A manifest needs all digits, as `git ghost push` prints them:"
                 " pods do not guess which one was meant.",
             )
@@ -142,7 +142,7 @@ def checked(step: Step) -> Step:
             " URL. (--ghost-secret is for the ghost repository.)",
         )
     if step.run_as_user is not None and step.run_as_user < 0:
-        raise UsageError(f"{step.run_as_user} is no user id")
+        raise UsageError(f"{step.run_as_user} is not a user id")
     quantities.check(step.requests, step.limits)
     _check_labels(step)
     return step._replace(mount=_mount_path(step.mount))

@@ -47,7 +47,7 @@ def items(document: Document) -> list[Document]:
         where = f"{document.where}: items[{number}]"
         if not is_object(item):
             raise ManifestError(
-                f"{where}: this is no Kubernetes object: apiVersion or kind missing"
+                f"{where}: this is not a Kubernetes object: apiVersion or kind missing"
             )
         found += items(document._replace(data=item, where=where))
     return found
@@ -257,7 +257,7 @@ def _walk(
 
 
 def _wrong(document: Document, path: tuple[str, ...], noun: str) -> ManifestError:
-    return ManifestError(f"{document.where}: {document.name}: {'.'.join(path)} is no {noun}")
+    return ManifestError(f"{document.where}: {document.name}: {'.'.join(path)} is not a {noun}")
 
 
 def _missing(document: Document, path: tuple[str, ...]) -> ManifestError:
@@ -342,7 +342,7 @@ def _template_refs(document: Document) -> Iterator[Object]:
 def _argo_template(document: Document, template: Any, named: str) -> Iterator[PodTemplate]:
     """The pod templates of one template of a workflow: its own, and those written inside steps."""
     if not isinstance(template, dict):
-        raise ManifestError(f"{document.where}: {document.name}: a template is no mapping")
+        raise ManifestError(f"{document.where}: {document.name}: a template is not a mapping")
     name = str(template.get("name") or named)
     path = f"templates[{name}]"
     for key in ("container", "script"):

@@ -95,7 +95,7 @@ def is_plain(value: str) -> bool:
 
 
 def plain(value: Any) -> str:
-    """What is no string, as all readers take it."""
+    """What is not a string, as all readers take it."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ def labels(selector: str) -> Matches:
     """Return whether an object's labels are as a selector says.
 
     Raises:
-        ApiError: it is no selector.
+        ApiError: it is not a selector.
 
     """
     tests: list[Callable[[dict[str, str]], bool]] = []
@@ -61,7 +61,7 @@ def fields(selector: str) -> Matches:
     """Return whether an object's fields are as a selector says.
 
     Raises:
-        ApiError: it is no selector, or the field cannot be selected by.
+        ApiError: it is not a selector, or the field cannot be selected by.
 
     """
     tests: list[tuple[list[str], str, bool]] = []
