@@ -142,7 +142,7 @@ def test_a_file_or_a_link_to_nowhere_is_refused_untouched(lab: Lab) -> None:
     pod = lab.write("pod", b"mine\n", at=lab.sandbox.root)
     link = lab.symlink("link", "nowhere", at=lab.sandbox.root)
     for path in (pod, link):
-        with pytest.raises(LocalChanges, match="no folder"):
+        with pytest.raises(LocalChanges, match="not a folder"):
             clone(hash, str(path), options(lab))
     assert pod.read_bytes() == b"mine\n"
     assert link.is_symlink()

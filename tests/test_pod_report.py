@@ -113,7 +113,7 @@ def test_with_umask_077_nobody_else_may_read_anything(lab: Lab, tree: str) -> No
 
 @pytest.mark.parametrize("mode", ["8", "0o22", "-1", "1777", "", "rwx"])
 def test_a_umask_that_is_none_is_a_wrong_call(sandbox: Sandbox, mode: str) -> None:
-    assert "no octal mode" in sandbox.ghost("clone", f"--umask={mode}", "1" * 40).fails(2)
+    assert "not an octal mode" in sandbox.ghost("clone", f"--umask={mode}", "1" * 40).fails(2)
 
 
 # --- progress ------------------------------------------------------------------------------------

@@ -387,7 +387,7 @@ def test_pull_takes_the_same_options(calls: Calls, http_server: HttpServer) -> N
 @pytest.mark.parametrize("value", ["x", "", "5 m", "-1", "1d", "m", "5m1h"])
 def test_a_duration_that_is_none_is_a_wrong_call(sandbox: Sandbox, value: str) -> None:
     done = sandbox.ghost("clone", f"--retry={value}", "1" * 40)
-    assert "no duration such as 90, 90s, 5m or 1h" in done.fails(2)
+    assert "not a duration such as 90, 90s, 5m or 1h" in done.fails(2)
 
 
 # --- a container that is started again -----------------------------------------------------------
