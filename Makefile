@@ -64,6 +64,10 @@ test: $(STAMP) ## all tests, and that they reach 90 % of the lines
 test-quick: $(STAMP) ## the tests without servers and long runs: about three minutes on two cores
 	$(BIN)/pytest -n $(JOBS) -m "not slow" $(ARGS)
 
+.PHONY: golden
+golden: $(STAMP) ## write the files anew that tests expect: help, manifests; then read the diff
+	GIT_GHOST_UPDATE=1 $(BIN)/pytest -q tests/test_*_golden.py $(ARGS)
+
 .PHONY: test-cluster
 test-cluster: $(STAMP) ## run and code against the kubeconfig's own cluster: see CONTRIBUTING.md
 	GIT_GHOST_TEST_CLUSTER=1 $(BIN)/pytest tests/test_run.py tests/test_code.py $(ARGS)

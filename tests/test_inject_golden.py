@@ -1,12 +1,11 @@
 """Every kind: what inject makes of it, that it can be taken back, that clusters accept it.
 
-`GIT_GHOST_UPDATE=1 pytest tests/test_inject_golden.py` writes the expected files anew.
+`make golden` writes the expected files anew.
 """
 
 from __future__ import annotations
 
 import copy
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import pytest
 from git_ghost import kinds
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, Step
+from tests.support import golden
 
 MANIFESTS = Path(__file__).parent / "manifests"
 NAMES = sorted(path.stem for path in MANIFESTS.glob("*.yaml"))
@@ -50,10 +50,7 @@ def singles(found: list[Document]) -> list[Document]:
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_added_to_every_kind(name: str) -> None:
     made = manifest.dump([each.data for each in inject(documents(name))])
-    expected = MANIFESTS / "injected" / f"{name}.yaml"
-    if os.environ.get("GIT_GHOST_UPDATE"):
-        expected.write_text(made)
-    assert made == expected.read_text()
+    golden.check(MANIFESTS / "injected" / f"{name}.yaml", made)
 
 
 @pytest.mark.parametrize("name", NAMES)
