@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -21,15 +21,10 @@ from git_ghost.cli.options.common import (
 from git_ghost.cli.types import BASE, FREE, HASH, KINDS, OneOf, Word, Words
 from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import count, few, put, put_json, say, tell
+from git_ghost.v01.tables import ONLY, table
 
 if TYPE_CHECKING:
     from git_ghost.store.listing import Listed
-
-_COLUMNS = {
-    "commits": ("Base", "Remote Base", "Local Base"),
-    "diff": ("Mod", "Local Base", "Local Mod"),
-}
-_ONLY = {"only-from": 0, "only-to": 1}
 
 
 def range_options() -> Decorator:
@@ -44,7 +39,7 @@ def range_options() -> Decorator:
             help="Only ghosts that lead to this hash, or this commit.",
         ),
         click.option(
-            "-o", "--output", type=OneOf(list(_ONLY)), help="Print one of the two columns."
+            "-o", "--output", type=OneOf(list(ONLY)), help="Print one of the two columns."
         ),
         click.option("--no-headers", is_flag=True, help="Print the rows alone."),
         json_option(),
@@ -93,26 +88,11 @@ def put_ghosts(
         return
     for kind in ("commits", "diff"):
         if what in (kind, "all"):
-            for line in _table(found, kind, did, output, no_headers):
+            ends = [(one.ghost.base, one.ghost.to) for one in found if kind_of(one) == kind]
+            shown = shown_ids((end for row in ends for end in row), whole=verbose() > 0)
+            lines = table(kind, ends, did=did, only=output, headers=not no_headers, shown=shown)
+            for line in lines:
                 put(line)
-
-
-def _table(
-    found: Sequence[Listed], kind: str, did: str, output: str | None, no_headers: bool
-) -> Iterator[str]:
-    noun, *columns = _COLUMNS[kind]
-    wanted = slice(_ONLY[output], _ONLY[output] + 1) if output else slice(2)
-    rows = [(one.ghost.base, one.ghost.to)[wanted] for one in found if kind_of(one) == kind]
-    shown = shown_ids((end for row in rows for end in row), whole=verbose() > 0)
-    width = len(shown("0" * 40))
-    if not no_headers:
-        yield f"{did}Local {noun} Branches:"
-        yield ""
-        yield " ".join(f"{column:<{width}}" for column in columns[wanted])
-    for row in rows:
-        yield " ".join(map(shown, row))
-    if not no_headers:
-        yield ""
 
 
 def kind_of(listed: Listed) -> str:
