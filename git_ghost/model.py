@@ -34,7 +34,7 @@ def is_oid(text: str) -> bool:
 
 
 def oid(text: str | bytes) -> Oid:
-    """``text``, stripped of white space, as a full object id; UsageError when it is none."""
+    """``text``, stripped of white space, as a full object id; UsageError when it is not one."""
     if isinstance(text, bytes):
         text = text.decode("ascii", "replace")
     text = text.strip().lower()

@@ -166,7 +166,7 @@ class Setting(Generic[T]):
             # In a pod it hides that something is missing, and another repository would be used.
             raise UsageError(
                 f"{self.variable} is set, but empty",
-                f"Is a variable not set that it is made from? To do without it: unset"
+                f"Is it made from a variable that is not set? To do without it: unset"
                 f" {self.variable}",
             )
         return value
@@ -271,7 +271,7 @@ class Settings:
         default="65533", flags=["--init-run-as-user"], metavar="UID",
     )  # fmt: skip
     init_requests = Setting(
-        "ghost.initRequests", text, PODS, "What the pull asks for; none: nothing",
+        "ghost.initRequests", text, PODS, "What the pull requests; none: nothing",
         default="cpu=100m,memory=256Mi", flags=["--init-requests"], metavar="NAME=AMOUNT",
     )  # fmt: skip
     init_limits = Setting(

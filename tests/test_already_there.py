@@ -44,7 +44,7 @@ def test_a_ghost_whose_objects_are_gone_is_sent_anew(lab: Lab, what: str) -> Non
     again = lab.ghost("push")
     assert again.ok()
     assert again.err.startswith("sent to ")
-    assert "was there, but not whole; it was sent anew" in again.err
+    assert "was there, but incomplete; it was sent again" in again.err
     assert_whole(lab, "pod")
     assert lab.ghost("push").err.startswith("already in ")
 
@@ -54,7 +54,7 @@ def test_one_that_stays_damaged_is_an_error_that_says_what_to_do(lab: Lab) -> No
     lab.ghost("push").ok()
     spoil(lab, "patch", damage_truncate)
     result = lab.ghost("push")
-    assert "cannot give it away" in result.fails(7)
+    assert "cannot serve it, not even after it was sent again" in result.fails(7)
     assert "git fsck" in result.err
     assert result.out == b""
 
@@ -65,7 +65,7 @@ def test_a_server_behind_a_network_is_asked_too(lab: Lab, git_server: Server) ->
     lab.write("foo", b"b\n")
     lab.ghost("push").ok()
     spoil(lab, "commit")
-    assert "it was sent anew" in lab.ghost("push").err
+    assert "it was sent again" in lab.ghost("push").err
     assert_whole(lab, "pod")
 
 

@@ -268,7 +268,7 @@ def test_pull_says_when_there_is_nothing_to_verify_against(lab: Lab) -> None:
     err = lab.ghost("pull", "-q", name).err
     assert (lab.laptop / "foo").read_bytes() == b"b\n"
     assert err == (
-        "warning: this ghost was made by v0.1, whose hashes are no tree ids: there was nothing to"
+        "warning: this ghost was made by v0.1, whose hashes are not tree ids: there was nothing to"
         f" verify against; the tree is {lab.tree_of()}\n"
     )
 

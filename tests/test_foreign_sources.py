@@ -159,7 +159,7 @@ def test_only_safe_transports_lead_to_a_host_that_a_ghost_names(
     stranger = Stranger(sandbox, http_server)
     sandbox.config("protocol.allow", "always")
     http_server.requests.clear()
-    assert "not talked to by way of http unasked" in stranger.clone().fails(7)
+    assert "not contacted by way of http unasked" in stranger.clone().fails(7)
     assert http_server.requests == []
     lab, mark = stranger.lab, sandbox.root / "ran"
     for source, way in ((f"ext::touch {mark}", "ext"), ("ftp://127.0.0.1/x", "ftp")):
@@ -179,7 +179,7 @@ def test_a_path_is_for_ghosts_that_are_on_this_machine(
     hash = lab.ghost("push", env={"GIT_GHOST_SOURCE": local.source_url}).ok().split()[-1]
     env = {"GIT_GHOST_REPO": lab.ghost_url}
     err = lab.sandbox.ghost("clone", hash, "pod", env=env).fails(7)
-    assert f"names the source {local.source_url}; it is not talked to by way of file" in err
+    assert f"names the source {local.source_url}; it is not contacted by way of file" in err
 
 
 def test_ssh_keys_are_offered_to_known_hosts_alone(sandbox: Sandbox, ssh_server: SshServer) -> None:

@@ -141,7 +141,7 @@ def test_initializers_keep_their_commands() -> None:
 
 @pytest.mark.parametrize("name", ["rayjob", "raycronjob", "sparkapplication"])
 def test_a_command_for_what_names_its_entry_point_otherwise_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=r"stands in its (entrypoint|mainApplicationFile)"):
+    with pytest.raises(UsageError, match=r"is in its (entrypoint|mainApplicationFile)"):
         set_command(shaped(name), ["true"], (), "")
 
 

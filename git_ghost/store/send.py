@@ -100,8 +100,8 @@ def _settle(
         _replace(place, store, ghost, commit)
         if not _look(quarantine, store, [ghost], link):
             raise RemoteError(
-                f"{store.shown} has the ghost {ghost.to}, but cannot give it away, not even when it"
-                " was sent anew",
+                f"{store.shown} has the ghost {ghost.to}, but cannot serve it, not even after it"
+                " was sent again",
                 "See `git fsck` there; until it is repaired use another ghost repository.",
             )
         return Settled(REPLACED, "")

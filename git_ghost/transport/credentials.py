@@ -128,8 +128,7 @@ class Credentials:
         self._prepared: dict[tuple[str, str], _Given] = {}
         if self._source and not source_url:
             raise UsageError(
-                "where the source is stands in the ghost alone, and credentials do not go where"
-                " a ghost says",
+                "the ghost alone names the source, and credentials do not go where a ghost says",
                 "Name the source: --source or GIT_GHOST_SOURCE.",
             )
 

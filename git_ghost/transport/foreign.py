@@ -125,7 +125,7 @@ def explained(url: str) -> Iterator[None]:
 
 def _refused(url: str, how: str) -> RemoteError:
     return RemoteError(
-        f"the ghost alone names the source {redact(url)}; it is not talked to {how} unasked",
+        f"the ghost alone names the source {redact(url)}; it is not contacted {how} unasked",
         _how_to_agree(url),
     )
 

@@ -58,7 +58,7 @@ class Options:
         if self.directory is None:
             return "."
         if not os.fspath(self.directory):
-            raise UsageError("the folder of the repository is empty", "Is a variable not set?")
+            raise UsageError("the path of the repository is empty", "Is a variable not set?")
         return os.path.expanduser(self.directory)
 
     @property

@@ -19,7 +19,7 @@ def about_settled(last: Ghost, message: str, settled: Mapping[Ghost, Settled]) -
     """What came to light about ghosts that were there already; ``last`` is the one to pull."""
     for ghost, about in settled.items():
         if about.why == REPLACED:
-            yield Notice(f"the ghost {ghost.to} was there, but not whole; it was sent anew")
+            yield Notice(f"the ghost {ghost.to} was there, but incomplete; it was sent again")
     kept = settled.get(last)
     if message and kept and not kept.why and kept.message != message.strip():
         has = f"its message is '{kept.message}'" if kept.message else "it has no message"

@@ -188,7 +188,7 @@ def push(
     if what not in KINDS:
         raise UsageError(f"there is no '{what}' to push", f"One of: {', '.join(KINDS)}.")
     if to is not None and what not in ("commits", "all"):
-        raise UsageError(f"a push of '{what}' has no second commit, but there is '{to}'")
+        raise UsageError(f"a push of '{what}' takes no second commit, such as '{to}'")
     return push_in(
         open_context(options),
         Content(include, follow_symlinks, untracked, without, message),
@@ -390,7 +390,7 @@ def _look_again(request: _Request, before: snapshot.Stamps) -> Iterator[Notice]:
         try:
             yield from conversions.differing(private, base, attributes=found.has_attributes)
         except GitFailed as e:  # a word that cannot be said is no reason to send nothing
-            yield Notice(f"what will come out otherwise could not be found out: {e.message}")
+            yield Notice(f"which files will differ where they are pulled is not known: {e.message}")
     if request.wanted.untracked:
         new = (*found.untracked, *found.included)
         left = left_behind(private, found.listing, new, found.deleted)

@@ -213,7 +213,7 @@ def _check(job: Job, manner: Manner) -> None:
     if job.files and job.image:
         raise UsageError(
             "--image makes a Job, but there are manifests (-f) that say what to run",
-            "The image of the pull step is --init-image; those of the containers stand in the"
+            "The image of the pull step is --init-image; those of the containers are in the"
             " manifest.",
         )
     if not job.files and not job.image:
@@ -223,7 +223,7 @@ def _check(job: Job, manner: Manner) -> None:
     if manner.remove and manner.detach:
         raise UsageError("--rm deletes what has ended, and --detach does not wait for that")
     if job.run_as_user is not None and job.files:
-        raise UsageError("--run-as-user goes with --image; a manifest says it by itself")
+        raise UsageError("--run-as-user goes with --image; a manifest names its own user")
 
 
 def _documents(job: Job) -> list[Document]:

@@ -78,7 +78,7 @@ def set_command(
         row = kinds.of(document.data)
         if row and row.entrypoint:
             raise UsageError(
-                f"{document.where}: what a {row.name} runs stands in its {row.entrypoint}, not in"
+                f"{document.where}: what a {row.name} runs is in its {row.entrypoint}, not in"
                 " the command of a container",
                 "Write it there.",
             )

@@ -147,7 +147,7 @@ def _write_files(quarantine: Quarantine, todo: Plan, keep: int) -> None:
             ) from e
         raise GhostError(
             f"the working tree could not be written completely: {e.said}",
-            "Run the command again when the cause is gone; it goes on where this one stopped.",
+            "Run the command again when the cause is gone; it continues where this one stopped.",
         ) from e
 
 

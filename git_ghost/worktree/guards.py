@@ -146,7 +146,7 @@ def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> Ite
 
 
 def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> Iterator[Refusal]:
-    """Refuse repositories inside the working tree that are no submodules."""
+    """Refuse repositories inside the working tree that are not submodules."""
     found = list(nested)
     if found and "nested" not in without:
         yield Refusal(

@@ -144,7 +144,7 @@ def one_at_a_time(
                     progress("waiting for another pull in this working tree")
                 if time.monotonic() > deadline:
                     raise GhostError(
-                        f"another git ghost pull is at work in {repository.work_tree}, for long now"
+                        f"another git ghost pull has long been at work in {repository.work_tree}"
                     ) from e
                 time.sleep(0.05)
         yield lock.fileno()

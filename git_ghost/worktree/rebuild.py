@@ -158,7 +158,7 @@ def unbundle(quarantine: Quarantine, bundle: IO[bytes], base: str, head: str) ->
 
 def _read_header(bundle: IO[bytes], base: str, head: str) -> list[str]:
     broken = VerificationFailed(
-        f"the stored commits of {base}-{head} are no bundle that leads to {head}",
+        f"the stored commits of {base}-{head} are not a bundle that leads to {head}",
         "The ghost repository was tampered with or is damaged. Delete this ghost, then push again.",
     )
     if bundle.readline(MAX_HEADER) not in (b"# v2 git bundle\n", b"# v3 git bundle\n"):

@@ -48,7 +48,7 @@ class Survey(NamedTuple):
     included: tuple[bytes, ...] = ()
     """Paths named by ``-I`` that git would not have offered: ignored ones, mostly."""
     nested: tuple[bytes, ...] = ()
-    """Repositories inside the working tree that are no submodules (a trailing slash each)."""
+    """Repositories inside the working tree that are not submodules (a trailing slash each)."""
     dirty_submodules: tuple[bytes, ...] = ()
     gitlinks: tuple[bytes, ...] = ()
     hidden: tuple[bytes, ...] = ()

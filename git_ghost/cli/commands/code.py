@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 def command(
     words: tuple[str, ...], other: str | None, into: str | None, as_json: bool, **more: Any
 ) -> None:
-    """Tell which code an object in the cluster runs.
+    """Show which code an object in the cluster runs.
 
-    Printed is the hash of the ghost, as `git ghost pull` takes it; base, repositories and where
-    this is written are told on stderr. TYPE is what kubectl takes: job, pod, workflow, wf, deploy,
+    It prints the hash of the ghost, as `git ghost pull` takes it; base, repositories and where
+    this is written go to stderr. TYPE is what kubectl takes: job, pod, workflow, wf, deploy,
     pytorchjob.kubeflow.org and the like. An object that does not say so itself is asked through its
     pods and its owners.
 

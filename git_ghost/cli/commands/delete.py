@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Delete ghosts from the ghost repository.
 
-    Deleted are those that lead to HASH, or those from --from to --to: diffs, commits or all; by
+    It deletes those that lead to HASH, or those from --from to --to: diffs, commits or all; by
     default diffs. HASH `-` stands for the hashes on standard input, one a line, as `git ghost list
     --no-headers` prints them. To delete without a HASH and without naming both ends, say --all.
     What was deleted is printed.

@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Compare the working tree, commits and ghosts.
 
-    Printed is the difference from A, by default HEAD, to B, by default the working tree. Each of
+    It prints the difference from A, by default HEAD, to B, by default the working tree. Each of
     them is a commit or the hash of a ghost, which is rebuilt for this; nothing in the repository
     changes. The working tree is taken as `git ghost push` would send it.
     """

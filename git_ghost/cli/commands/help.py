@@ -12,7 +12,7 @@ from git_ghost.cli.types import COMMAND
 @click.argument("name", metavar="[COMMAND]", required=False, type=COMMAND)
 @click.pass_context
 def command(ctx: click.Context, name: str | None) -> None:
-    """Tell what git ghost, or one of its commands, does."""
+    """Explain what git ghost, or one of its commands, does."""
     root = ctx.find_root()
     if name is None:
         click.echo(root.get_help())

@@ -54,8 +54,8 @@ def command(
 ) -> None:
     """List the ghosts in the ghost repository.
 
-    Listed are diffs, commits or all; by default diffs. A row is the commit a ghost starts from,
-    and the hash, or the commit, it leads to.
+    It lists diffs, commits or all; by default diffs. A row is the commit a ghost starts from, and
+    the hash, or the commit, it leads to.
     """
     what, rest = split_form(words, KINDS, "diff")
     expect(rest, 0, 0, "")

@@ -109,8 +109,8 @@ def report(pulled: Pulled, where: str = "", source: str = "") -> None:
     if not pulled.verified:
         tell(
             "warning",
-            "this ghost was made by v0.1, whose hashes are no tree ids: there was nothing to verify"
-            f" against; the tree is {pulled.tree}",
+            "this ghost was made by v0.1, whose hashes are not tree ids: there was nothing to"
+            f" verify against; the tree is {pulled.tree}",
         )
     if not pulled.told:
         _warn_of_the_rest(pulled)

@@ -51,12 +51,12 @@ def command(
 ) -> None:
     """Store the working tree and local commits as ghosts.
 
-    Stored are two patches: the local commits that the source remote does not have, if there are
+    It stores two patches: the local commits that the source remote does not have, if there are
     any, and the diff, that is, what is not committed, new files included. Nothing in the repository
-    changes, and the source remote hears nothing of it.
+    changes, and nothing is sent to the source remote.
 
-    Printed is one line for each ghost, `BASE HASH`: the last one has the hash to pull, the git tree
-    id of the working tree. What was sent, and what was not, is told on stderr.
+    It prints one line for each ghost, `BASE HASH`: the last one has the hash to pull, the git tree
+    id of the working tree. What was sent, and what was not, is reported on stderr.
 
     \b
     push [BASE]       the diff and the commits; with BASE only the diff from BASE

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
     "--rm",
     "remove",
     is_flag=True,
-    help="Delete what was created, once it has ended or a time-out is over.",
+    help="Delete what was created, once it has ended or timed out.",
 )
 @click.option(
     "--delete-on-interrupt", is_flag=True, help="On ^C, delete what was created, not only detach."
@@ -105,7 +105,7 @@ def command(words: tuple[str, ...], output: str | None, **more: Any) -> None:
     """Run a manifest in the cluster on the exact working tree.
 
     The working tree is pushed, its pull added to the manifest (`git ghost inject`), the objects
-    created, and the log of what runs comes on stdout until it has ended; everything else is told on
+    created, and the log of what runs comes on stdout until it has ended; everything else goes to
     stderr. COMMAND replaces that of the main container.
 
     The exit code is the container's own when it failed, 0 when all went well; 125 when it ended

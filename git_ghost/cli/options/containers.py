@@ -68,8 +68,8 @@ def container_options() -> Decorator:
         ),
         option(
             "--retry", "retry", type=duration, metavar="DURATION",
-            help="Go on for so long (90, 90s, 5m, 1h) after network faults that may pass; the exit"
-            " code is 75 when the last one has not.",
+            help="Keep trying for this long (90, 90s, 5m, 1h) after network faults that may pass;"
+            " the exit code is 75 when the last one has not.",
         ),
         option(
             "--umask", "umask", type=mode, metavar="MODE",
@@ -83,7 +83,7 @@ def container_options() -> Decorator:
         ),
         option(
             "--progress", "progress", is_flag=True,
-            help="Tell progress in plain lines, wherever stderr goes.",
+            help="Report progress in plain lines, wherever stderr goes.",
         ),
     )  # fmt: skip
 

@@ -9,7 +9,7 @@ from git_ghost.cli.shells.offers import Flag, Value, Verb
 _SCRIPT = r"""# fish completion for git ghost, made by: git ghost completion fish
 # (For `git ghost`, newer versions of fish ask the completion of git-ghost.)
 
-function __git_ghost_words -d 'The words written so far that are no options of git ghost'
+function __git_ghost_words -d 'The words written so far that are not options of git ghost'
     set -l words (commandline -opc)
     set -e words[1]
     set -l skip 0

@@ -136,7 +136,7 @@ def put_document(text: str) -> None:
 
 
 def put_json(value: Any) -> None:
-    """``value`` as JSON on stdout, in ASCII; bytes of a path that are no UTF-8 are lone surrogates
+    """``value`` as JSON on stdout, in ASCII; bytes of a path that are not UTF-8 are lone surrogates
     in it."""
     import json
 

@@ -142,7 +142,7 @@ def _state(status: Mapping[str, Any], init: bool, beside: Container[str] = ()) -
 
 
 def containers(pod: Mapping[str, Any]) -> list[str]:
-    """The names of the containers that do the work: Argo's own helper is none of them."""
+    """The names of the containers that do the work: Argo's own helper is not among them."""
     names = [str(one["name"]) for one in (pod.get("spec") or {}).get("containers") or ()]
     labels = pod["metadata"].get("labels") or {}
     if _ARGO in labels and "wait" in names:
@@ -178,7 +178,7 @@ def place_of(pod: Mapping[str, Any]) -> tuple[str, ...]:
 def tries_of(pod: Mapping[str, Any]) -> tuple[tuple[str, int], ...]:
     """The tries of groups of steps that an Argo pod is part of: the group's node, and the number.
 
-    Its own try, at the end of the name, is none of them.
+    Its own try, at the end of the name, is not among them.
     """
     name = str((pod["metadata"].get("annotations") or {}).get(_ARGO_NODE) or "")
     outer = (one for one in _TRY.finditer(name) if one.end() < len(name))

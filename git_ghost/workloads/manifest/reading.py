@@ -2,7 +2,7 @@
 
 Scalars that other readers see differently are read as ``kubectl`` (sigs.k8s.io/yaml) does: ``on``
 is true, ``0444`` is octal, ``1e3`` a number, a date or ``12:30`` a string. What would be lost on
-the way through JSON is refused with file and line: duplicate keys, keys that are no strings,
+the way through JSON is refused with file and line: duplicate keys, keys that are not strings,
 ``.nan``, tags nobody knows, anchors that contain themselves. Values of anchors are copied, never
 shared.
 """

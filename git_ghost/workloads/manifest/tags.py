@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, Any]] = {
         for word in (".inf", ".Inf", ".INF")
     },
 }
-"""The words that are no strings: their tags and values."""
+"""The words that are not strings: their tags and values."""
 
 _INTEGER = re.compile(r"[-+]?(?:0[bB][01]+|0[xX][0-9a-fA-F]+|0[oO]?[0-7]+|0|[1-9][0-9]*)\Z")
 _NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
