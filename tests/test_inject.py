@@ -164,6 +164,38 @@ def test_without_a_hash_it_is_the_working_tree_as_a_push_would_name_it(lab: Lab)
     assert run(lab.sandbox, *args, base, tree, cwd=lab.laptop).out == done.out
 
 
+def _push_to_where_pods_look(lab: Lab) -> None:
+    lab.sandbox.config("ghost.image", "git-ghost:1.0")
+    lab.sandbox.config("ghost.repo", REPO)
+    lab.sandbox.config(f"url.{lab.ghost_url}.insteadOf", REPO)
+
+
+@pytest.mark.parametrize("command", ["inject", "run --dry-run=client"])
+def test_the_file_that_the_result_goes_to_is_not_part_of_the_tree(lab: Lab, command: str) -> None:
+    _push_to_where_pods_look(lab)
+    lab.write("new", b"here to stay\n")
+    tree = lab.sandbox.ghost("push", cwd=lab.laptop).ok().split()[-1]
+    into = f'exec "$0" -m git_ghost {command} -f - --source {REPO} > out.yaml'
+    words = ("sh", "-c", into, sys.executable)
+    done = lab.sandbox.run(*words, cwd=lab.laptop, stdin=JOB.encode())
+    assert (done.code, "warning" in done.err) == (0, False), done.err
+    made = yaml.safe_load((lab.laptop / "out.yaml").read_text())
+    assert made["metadata"]["annotations"]["git-ghost.io/hash"] == tree
+
+
+def test_a_tree_that_was_not_pushed_from_here_gets_one_warning(lab: Lab) -> None:
+    _push_to_where_pods_look(lab)
+    lab.write("foo", b"b\n")
+    named = ("--source", REPO)
+    warned = run(lab.sandbox, *named, cwd=lab.laptop)
+    base, tree = lab.sandbox.ghost("push", "--dry-run", cwd=lab.laptop).ok().split()
+    assert f"warning: this tree ({tree}) was not pushed from here" in warned.err
+    assert warned.err.count("warning:") == 1
+    assert "warning:" not in run(lab.sandbox, *named, base, tree, cwd=lab.laptop).err
+    lab.sandbox.ghost("push", cwd=lab.laptop).ok()
+    assert "warning:" not in run(lab.sandbox, *named, cwd=lab.laptop).err
+
+
 @pytest.mark.parametrize("command", [("inject", "-f", "-"), ("run", "--dry-run=client", "-f", "-")])
 def test_the_repository_is_opened_once(lab: Lab, command: tuple[str, ...]) -> None:
     named = ("--ghost-repo", REPO, "--source", REPO, "--init-image", "git-ghost:1.0")

@@ -13,6 +13,7 @@ from git_ghost.settings import Settings
 from git_ghost.urls import redact
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, context_anywhere
+from git_ghost.usecases.remembering import was_pushed
 from git_ghost.workloads import manifest
 from git_ghost.workloads.manifest import Document, ManifestError, Step, quantities
 
@@ -60,23 +61,26 @@ def inject(
     strict: bool = False,
     output: str = "yaml",
     stdin: bytes = b"",
+    leave_out: tuple[int, int] | None = None,
 ) -> Injected:
     """Add the pull of the ghost ``hash`` to the objects in ``files`` (folders; ``-``: ``stdin``).
 
     Without ``hash`` it is that of the working tree, as a push would name it now; ``base`` pins the
-    commit it is based on. An unknown kind is passed on with a notice; ``strict`` refuses it.
-    ``output`` is how the text is to be: ``yaml`` or ``json``. Raises
-    UsageError, ManifestError (a GhostError), and for the working tree what :func:`git_ghost.push`
-    raises.
+    commit it is based on, and ``leave_out`` is the device and inode number of a new file that is
+    not part of the tree: where the result goes. A tree that was not pushed from here gets a notice.
+    An unknown kind is passed on with a notice; ``strict`` refuses it. ``output`` is how the text is
+    to be: ``yaml`` or ``json``. Raises UsageError, ManifestError (a GhostError),
+    and for the working tree what :func:`git_ghost.push` raises.
     """
     context = context_anywhere(options)
     documents = manifest.placed(manifest.read(files, stdin), context.settings.pod_templates)
-    target = given(context, hash, base) if hash is not None else of_working_tree(context)
+    target = given(context, hash, base) if hash is not None else of_working_tree(context, leave_out)
     step = step_for(context.settings, target)
     clean = _changed(documents, manifest.remove, output)
     done = _changed(clean, lambda document: manifest.inject(document, step), output)
     outcomes = tuple(outcomes_of(documents, step))
     notices = [
+        *(not_pushed(context, target, leave_out) if hash is None else ()),
         *unknown(outcomes, strict=strict),
         *left_undone(documents, step),
         *left_out(context, target.source),
@@ -189,16 +193,26 @@ def _id(text: str) -> str:
     return text.lower() if re.fullmatch(r"[0-9A-Fa-f]+", text) else text
 
 
-def of_working_tree(context: Context) -> GhostToPull:
+def not_pushed(
+    context: Context, target: GhostToPull, output: tuple[int, int] | None
+) -> Iterator[Notice]:
+    """A notice where our own notes do not have the ghost: nobody else is asked."""
+    if not was_pushed(context, target.base, target.hash):
+        text = f"this tree ({target.hash}) was not pushed from here; run `git ghost push`"
+        elsewhere = " and write the result outside the working tree, or to a file git ignores"
+        yield Notice(text + (elsewhere if output else ""))
+
+
+def of_working_tree(context: Context, leave_out: tuple[int, int] | None = None) -> GhostToPull:
     """The target a push of the working tree would make now."""
-    from git_ghost.usecases.pushing import push_in
+    from git_ghost.usecases.pushing import Content, push_in
 
     if context.repository is None:
         raise NoRepository(
             "no hash is given, and this is not a git repository that could have one",
             "Give the hash that `git ghost push` printed.",
         )
-    pushed = push_in(context, dry_run=True)
+    pushed = push_in(context, Content(leave_out=leave_out), dry_run=True)
     settings = context.settings
     base = pushed.ghosts[-1].ghost.base
     source = sources.for_pods(context, pushed.source)

@@ -126,13 +126,15 @@ class Bases(NamedTuple):
 
 
 class Content(NamedTuple):
-    """What goes with a push: the arguments of :func:`push` of these names."""
+    """What goes with a push: the arguments of :func:`push` of these names, and what does not."""
 
     include: Sequence[str | bytes | os.PathLike[str]] = ()
     follow_symlinks: bool = False
     untracked: bool | None = None
     without: Sequence[str] = ()
     message: str = ""
+    leave_out: tuple[int, int] | None = None
+    """Device and inode of a new file that is not of the tree: the caller's own output."""
 
 
 _EVERYTHING = Content()
@@ -230,6 +232,8 @@ def push_in(
         else:
             private.copy_index()
             surveyed = snapshot.survey(private)
+            if content.leave_out:
+                surveyed = snapshot.leaving_out(repository, surveyed, content.leave_out)
             found = snapshot.select(private, surveyed, wanted)
         decided = settling.get()
         guard(private, found, decided, wanted)

@@ -62,6 +62,12 @@ def _last_lines(path: str) -> list[str]:
         return file.read().decode("utf-8", "surrogateescape").split("\n")
 
 
+def was_pushed(context: Context, base: str, to: str) -> bool:
+    """Whether that ghost was pushed from here; True where no notes are kept."""
+    mine = ((one.base, one.to) for one in _remembered(context))
+    return bool(context.options.working_dir) or (base, to) in mine
+
+
 def remembered(options: Options = Options()) -> list[Known]:
     """The ghosts pushed from here to the ghost repository of this call, newest first."""
     return _remembered(context_anywhere(options))

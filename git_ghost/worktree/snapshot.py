@@ -148,6 +148,19 @@ def survey(quarantine: Quarantine) -> Survey:
     )
 
 
+def leaving_out(repository: Repository, found: Survey, file: tuple[int, int]) -> Survey:
+    """``found`` without the untracked file of that device and inode number."""
+    top = os.fsencode(repository.work_tree)
+
+    def is_it(path: bytes) -> bool:
+        with contextlib.suppress(OSError):
+            there = os.lstat(os.path.join(top, path))
+            return (there.st_dev, there.st_ino) == file
+        return False
+
+    return found._replace(untracked=tuple(path for path in found.untracked if not is_it(path)))
+
+
 def _on_disk(repository: Repository, path: bytes) -> bool:
     return os.path.lexists(os.path.join(os.fsencode(repository.work_tree), path))
 

@@ -20,7 +20,7 @@ from git_ghost.cli.options.common import (
     source_option,
 )
 from git_ghost.cli.types import FILE, FREE, HASH
-from git_ghost.cli.view.output import count, put_document, say, warn
+from git_ghost.cli.view.output import count, own_output, put_document, say, warn
 from git_ghost.settings import PODS, Settings
 
 if TYPE_CHECKING:
@@ -91,6 +91,7 @@ def command(
                 strict=strict,
                 output=output,
                 stdin=stdin,
+                leave_out=own_output(),
             )
     put_document(injected.text)
     if not quiet():

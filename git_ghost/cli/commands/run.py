@@ -23,7 +23,16 @@ from git_ghost.cli.options.common import (
 )
 from git_ghost.cli.options.containers import duration
 from git_ghost.cli.types import FILE, FREE
-from git_ghost.cli.view.output import complain, put, put_document, say, tell, warn, warn_in_a_line
+from git_ghost.cli.view.output import (
+    complain,
+    own_output,
+    put,
+    put_document,
+    say,
+    tell,
+    warn,
+    warn_in_a_line,
+)
 from git_ghost.cli.view.run import View
 from git_ghost.settings import PODS, Settings
 
@@ -184,6 +193,7 @@ def _manner(given: dict[str, Any]) -> Manner:
 def _content(given: dict[str, Any]) -> Content:
     from git_ghost.usecases.pushing import Content
 
+    given["leave_out"] = own_output()
     return Content(**{name: given.pop(name) for name in Content._fields})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TextIO
@@ -23,6 +24,15 @@ def is_plain(stream: TextIO) -> bool:
 def has_color(stream: TextIO) -> bool:
     """Whether ``stream`` is a terminal whose user has not asked for no colour."""
     return not is_plain(stream) and not os.environ.get("NO_COLOR")
+
+
+def own_output() -> tuple[int, int] | None:
+    """Device and inode number of the regular file that stdout is; None for anything else."""
+    try:
+        out = os.fstat(sys.stdout.fileno())
+    except (OSError, ValueError):
+        return None
+    return (out.st_dev, out.st_ino) if stat.S_ISREG(out.st_mode) else None
 
 
 _STEERING = re.compile(
