@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -256,16 +257,61 @@ def test_a_clone_of_another_source_is_not_mixed_with_the_first(lab: Lab) -> None
         clone(hash, str(pod), options(lab, str(lab.sandbox.root / "elsewhere.git")))
 
 
-def test_of_two_bases_of_a_tree_the_one_that_the_source_has_is_taken(lab: Lab) -> None:
+def test_of_two_bases_of_a_tree_the_one_pushed_last_is_taken(lab: Lab) -> None:
     lab.write("foo", b"b\n")
-    at = Options(directory=str(lab.laptop), repo=lab.ghost_url)
-    hash = push(at).hash
-    base = lab.head()
-    for n in range(3):  # whatever the order of their ids
-        lab.commit(f"The same, committed {n}")
-        assert push(at).hash == hash
+    first = lab.head()
+    hash = lab.ghost("push").ok().split()[-1]
+    second = lab.commit("The same, committed")
+    lab.ghost("push").ok()
     pod = lab.sandbox.root / "pod"
-    assert clone(hash, str(pod), options(lab)).pulled.base == base
+    said = lab.ghost("clone", hash, str(pod)).err
+    assert lab.head(at=pod) == second
+    assert f"warning: the same tree was also pushed on {first}; this is the one on {second}" in said
+    before = lab.ghost("clone", "--base", first, hash, str(lab.sandbox.root / "old"))
+    assert lab.head(at=lab.sandbox.root / "old") == first
+    assert "also pushed" not in before.err
+
+
+def test_a_tree_on_another_base_that_was_pushed_later_counts_more_than_commits(lab: Lab) -> None:
+    base = lab.head()
+    local = lab.commit("Local")
+    hash = lab.ghost("push").ok().split()[-1]
+    lab.sandbox.git("reset", "--quiet", "--soft", base, cwd=lab.laptop)
+    lab.ghost("push").ok()
+    ref = f"refs/heads/ghost/{base}/{hash}"
+    made = lab.sandbox.git("cat-file", "commit", ref, cwd=lab.ghost_repo)
+    later = re.sub(rb"(\ncommitter .*> )[0-9]+", rb"\g<1>4000000000", made)
+    store = ("hash-object", "-t", "commit", "-w", "--stdin")
+    commit = lab.sandbox.text(*store, stdin=later, cwd=lab.ghost_repo)
+    lab.sandbox.git("update-ref", ref, commit, cwd=lab.ghost_repo)
+    pod = lab.sandbox.root / "pod"
+    assert f"on {local};" in lab.ghost("clone", hash, str(pod)).err
+    assert lab.head(at=pod) == base
+
+
+def test_a_base_that_cannot_be_had_leaves_the_other_one(lab: Lab) -> None:
+    base = lab.head()
+    lab.write("foo", b"b\n")
+    hash = lab.ghost("push").ok().split()[-1]
+    local = lab.commit("The same, committed")
+    lab.ghost("push").ok()
+    lab.ghost("delete", "commits", "--from", base, "--to", local).ok()
+    pod = lab.sandbox.root / "pod"
+    assert f"also pushed on {local}" in lab.ghost("clone", hash, str(pod)).err
+    assert lab.head(at=pod) == base
+
+
+def test_a_pull_takes_the_tree_on_head_before_the_one_pushed_last(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    base = lab.head()
+    hash = lab.ghost("push").ok().split()[-1]
+    local = lab.commit("The same, committed")
+    lab.ghost("push").ok()
+    pod = lab.fresh_clone("pod")
+    assert f"also pushed on {local}" in lab.ghost("pull", hash, at=pod).err
+    assert lab.head(at=pod) == base
+    lab.ghost("pull", local, hash, at=pod).ok()
+    assert lab.head(at=pod) == local
 
 
 def test_folders_that_are_not_ours_are_left_alone(lab: Lab) -> None:

@@ -50,6 +50,8 @@ class Fetched:
     commit: Oid
     git_dir: str
     trailers: Trailers
+    date: int = 0
+    """When its commit was made, in seconds since 1970."""
     env: Environment = field(repr=False, default_factory=dict)
 
     def start_file(self, name: str) -> Running:
@@ -108,7 +110,9 @@ class Inbox:
     def finish(self, running: Running) -> list[Fetched]:
         """Wait for :meth:`start`; every ghost fetched so far, sorted by name."""
         network.finish(running, self.store.url)
-        form = "%(objectname)%00%(objecttype)%00%(refname)%00%(contents)%00%01"
+        form = (
+            "%(objectname)%00%(objecttype)%00%(refname)%00%(committerdate:unix)%00%(contents)%00%01"
+        )
         out = git(
             "for-each-ref", f"--format={form}", "refs/ghosts/", cwd=self.git_dir, env=self.env
         )
@@ -116,12 +120,13 @@ class Inbox:
         for record in out.split(b"\0\x01\n"):
             if not record:
                 continue
-            value, kind, ref, message = record.split(b"\0", 3)
+            value, kind, ref, date, message = record.split(b"\0", 4)
             name = "refs/heads/" + os.fsdecode(ref).removeprefix("refs/ghosts/")
             ghost = parse_ref(name, self.store.prefix)
             if ghost is not None and kind == b"commit":
+                said = Trailers.parse(message)
                 found.append(
-                    Fetched(ghost, oid(value), self.git_dir, Trailers.parse(message), self.env)
+                    Fetched(ghost, oid(value), self.git_dir, said, int(date or 0), self.env)
                 )
         return sorted(found, key=lambda f: f.ghost.ref)
 

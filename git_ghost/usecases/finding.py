@@ -85,10 +85,12 @@ def commit_named(context: Context, base: str) -> str:
 
 
 def nearest_first(context: Context, candidates: Sequence[Fetched]) -> list[Fetched]:
-    """Ghosts that lead to the same, those that are the easiest to build on first.
+    """Ghosts that lead to the same, the one that is meant first.
 
-    That is: from HEAD (what v0.1 means by one argument), from a commit that is here, or one that
-    the source remote had when the ghost was made. A range without commits brings nothing: last.
+    From HEAD, before all: what v0.1 means by one argument. Then, of diffs, the one pushed last: the
+    other bases lack commits that were made since. Of commits, those that are the easiest to build
+    on: from a commit that is here, or one that the source remote had when the ghost was made. A
+    range without commits brings nothing: last.
     """
     if len(candidates) == 1:
         return list(candidates)
@@ -98,8 +100,10 @@ def nearest_first(context: Context, candidates: Sequence[Fetched]) -> list[Fetch
         head = context.repository.commit("HEAD")
         missing = set(rebuild.missing_commits(context.repository, sorted(starts)))
 
-    def cost(c: Fetched) -> tuple[bool, bool, bool, bool]:
-        start = c.ghost.base
-        return start == c.ghost.to, start != head, start in missing, c.trailers.remote_base != start
+    def cost(c: Fetched) -> tuple[bool, bool, int, bool, bool]:
+        start, from_remote = c.ghost.base, c.trailers.remote_base == c.ghost.base
+        if isinstance(c.ghost, DiffGhost):  # of the same second, the one with commits came later
+            return False, start != head, -c.date, from_remote, start in missing
+        return start == c.ghost.to, start != head, 0, start in missing, not from_remote
 
     return sorted(candidates, key=cost)

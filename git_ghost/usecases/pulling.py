@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -22,6 +22,7 @@ from git_ghost.store.fetch import Fetched, Inbox
 from git_ghost.store.format import (
     DIFF_FILE,
     CommitsGhost,
+    DiffGhost,
 )
 from git_ghost.usecases import sources
 from git_ghost.usecases.context import Context, Options, open_context
@@ -172,7 +173,17 @@ def rebuild_ghost(
         partial(_put_together, private, supply, wanted, start) for wanted in candidates
     )
     assert rebuilt is not None
-    return rebuilt
+    return rebuilt._replace(notices=(*rebuilt.notices, *_choice(rebuilt, candidates)))
+
+
+def _choice(rebuilt: Rebuilt, candidates: Sequence[Fetched]) -> Iterator[Notice]:
+    """That there were other bases of the same tree to choose."""
+    bases = [c.ghost.base for c in candidates if isinstance(c.ghost, DiffGhost)]
+    if others := ", ".join(base for base in bases if base != rebuilt.base):
+        yield Notice(
+            f"the same tree was also pushed on {others}; this is the one on {rebuilt.base}:"
+            " name the base to have another (git ghost pull BASE HASH, clone --base BASE HASH)"
+        )
 
 
 def _put_together(private: Quarantine, supply: Supply, wanted: Fetched, start: str) -> Rebuilt:
