@@ -515,6 +515,50 @@ def test_a_hash_can_come_from_standard_input(lab: Lab) -> None:
     assert lab.ghost_refs() == []
 
 
+def two_bases(lab: Lab) -> tuple[str, str, str]:
+    """The hash of a tree that was pushed on two bases, the older base, the newer one."""
+    older = lab.head()
+    lab.write("foo", b"b\n")
+    hash = lab.ghost("push").ok().split()[-1]
+    newer = lab.commit("The same, committed")
+    lab.ghost("push").ok()
+    return hash, older, newer
+
+
+def test_a_row_on_standard_input_deletes_the_ghost_from_its_base_alone(lab: Lab) -> None:
+    hash, older, newer = two_bases(lab)
+    rows = lab.ghost("list", "--from", older, "--no-headers").out
+    lab.ghost("delete", "-", stdin=rows).ok()
+    assert lab.ghost("list", "--no-headers").ok() == f"{newer} {hash}"
+    gone = lab.ghost("delete", "-", stdin=rows)
+    assert f"no ghost {hash} on the base {older}" in gone.err
+    assert gone.code == 3
+    assert lab.ghost("delete", "-", stdin=f"{hash}\n".encode()).err.startswith("deleted 1 ghost")
+
+
+def test_a_row_on_standard_input_names_the_base_too(lab: Lab) -> None:
+    hash, older, newer = two_bases(lab)
+    for base in (older, newer):
+        row, name = f"{base} {hash}\n".encode(), f"on-{base}"
+        assert lab.ghost("show", "-", stdin=row).out == lab.ghost("show", base, hash).out
+        lab.ghost("clone", "-", name, at=lab.sandbox.root, stdin=row).ok()
+        assert lab.head(at=lab.sandbox.root / name) == base
+    pod = lab.fresh_clone("pod")
+    lab.ghost("pull", "commits", "-", at=pod, stdin=f"{older} {newer}\n".encode()).ok()
+    lab.ghost("pull", "-", at=pod, stdin=f"{newer} {hash}\n".encode()).ok()
+    assert lab.head(at=pod) == newer
+
+
+def test_a_hash_that_is_on_another_base_says_so(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    base, hash = lab.ghost("push").ok().split()
+    other = lab.head("HEAD~1")
+    for words in (("pull", other, hash), ("show", other, hash), ("clone", "--base", other, hash)):
+        refused = lab.ghost(*words)
+        assert f"it is there, on base {base}" in refused.err
+        assert refused.code == 3
+
+
 def test_show_as_json_says_what_the_ghost_says(lab: Lab) -> None:
     base = lab.head()
     lab.commit("Empty")

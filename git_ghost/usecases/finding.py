@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from git_ghost.errors import NoSuchBase, RemoteError, UsageError
+from git_ghost.errors import NoSuchBase, NoSuchGhost, RemoteError, UsageError
 from git_ghost.model import hash_argument, is_oid
 from git_ghost.quarantine import Scratch
 from git_ghost.store import listing
@@ -32,8 +32,22 @@ def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str)
     commits = [f for f in found if isinstance(f.ghost, CommitsGhost)]
     candidates = commits if what == "commits" else diffs or (commits if what == "auto" else [])
     if not candidates:
+        if start:
+            _refuse_another_base(inbox, target, start, what)
         raise no_such_ghost(hash.strip(), inbox.store.shown)
     return nearest_first(context, candidates)
+
+
+def _refuse_another_base(inbox: Inbox, target: str, start: str, what: str) -> None:
+    """NoSuchGhost that names the bases ``target`` is on, if there are any."""
+    kind = {"diff": DiffGhost, "commits": CommitsGhost}.get(what, object)
+    ghosts = [listed.ghost for listed in listing.list_ghosts(inbox.place, inbox.store)]
+    bases = [g.base for g in ghosts if g.to == target and isinstance(g, kind)]
+    if bases:
+        raise NoSuchGhost(
+            f"the ghost {target} is not on {start}; it is there, on base {', '.join(bases)}",
+            "Name the base it is on, or none.",
+        )
 
 
 def find_in_any_format(

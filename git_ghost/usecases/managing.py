@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from git_ghost.errors import GhostError, UsageError
+from git_ghost.errors import GhostError, NoSuchGhost, UsageError
 from git_ghost.git import version
 from git_ghost.gitconfig import GitConfig
 from git_ghost.model import Notice, hash_argument
@@ -61,13 +61,28 @@ def _select(
     start: str,
     to: str,
     hashes: Sequence[str],
+    exactly: Sequence[tuple[str, str]] = (),
 ) -> list[Listed]:
     found = [g for g in listed if isinstance(g.ghost, _KINDS[what])]
     found = matching(found, _resolved(context, start), _resolved(context, to))
-    if hashes:
+    if hashes or exactly:
         ends = {resolve_prefix(found, hash_argument(digits)) for digits in hashes}
-        found = [g for g in found if g.ghost.to in ends]
+        rows = {_resolved_row(found, *row) for row in exactly}
+        found = [g for g in found if g.ghost.to in ends or (g.ghost.base, g.ghost.to) in rows]
     return sorted(found, key=lambda g: (isinstance(g.ghost, DiffGhost), g.ghost.ref))
+
+
+def _resolved_row(listed: Sequence[Listed], start: str, to: str) -> tuple[str, str]:
+    """The two ends, whole, of the one ghost that leads from ``start`` to ``to``, or prefixes."""
+    base, hash = hash_argument(start), hash_argument(to)
+    on_base = [g for g in listed if g.ghost.base.startswith(base)]
+    if not any(g.ghost.to.startswith(hash) for g in on_base):
+        raise listing.no_such_ghost(f"{hash} on the base {base}")
+    end = resolve_prefix(on_base, hash)
+    starts = sorted({g.ghost.base for g in on_base if g.ghost.to == end})
+    if len(starts) > 1:
+        raise NoSuchGhost(f"the base {base} is ambiguous: {', '.join(starts)}", "Give more digits.")
+    return starts[0], end
 
 
 def _resolved(context: Context, glob: str) -> str:
@@ -85,23 +100,25 @@ def delete(
     start: str = "",
     to: str = "",
     hashes: Sequence[str] = (),
+    exactly: Sequence[tuple[str, str]] = (),
     dry_run: bool = False,
     listen: Callable[[Notice], None] = lambda _: None,
 ) -> list[Listed]:
     """Delete the ghosts :func:`list_ghosts` gives for the same arguments; returns those deleted.
 
-    ``hashes`` restricts it to ghosts that lead to these. One that changed meanwhile is left alone.
+    ``hashes`` and ``exactly`` restrict it to ghosts that lead to these hashes, from any base, and
+    those from a base to a hash. One that changed meanwhile is left alone.
     ``dry_run`` deletes nothing; ``listen`` hears what stays that nobody needs. Raises UsageError
-    unless ``hashes``, or both ends, are named (``*``
-    names any), NoSuchGhost for a hash that names none, RemoteError.
+    unless ``hashes``, ``exactly`` or both ends are named (``*`` names any), NoSuchGhost for one
+    that names none, RemoteError.
     """
-    if not (hashes or (start and to) or dry_run):
+    if not (hashes or exactly or (start and to) or dry_run):
         raise UsageError(
             "nothing says which ghosts to delete", "Name hashes, or both ends; '*' stands for any."
         )
     context = context_anywhere(options)
     listed = _listed(context, what)
-    found = _select(context, listed, what, start, to, hashes)
+    found = _select(context, listed, what, start, to, hashes, exactly)
     if found and not dry_run:
         place = place_of(context.repository, context.link)
         found = send.delete(place, context.store(), found)

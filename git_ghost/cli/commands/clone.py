@@ -51,7 +51,9 @@ def command(
     after it was interrupted, it finishes its work or finds it finished.
     """
     expect(words, 1, 2, "HASH")
-    hash = from_stdin(words[:1])[0].strip()
+    *before, hash = (word.strip() for word in from_stdin(words[:1], 2))
+    if base is None and before:
+        base = before[0]
     directory = words[1] if len(words) == 2 else None
     with calling() as options:
         from git_ghost import usecases

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from git_ghost.cli.commands.list import put_ghosts, range_options
-from git_ghost.cli.options.common import GhostCommand, calling, from_stdin, quiet, split_form
+from git_ghost.cli.options.common import GhostCommand, calling, quiet, rows_on_stdin, split_form
 from git_ghost.cli.types import HASH, KINDS, after_kind
 from git_ghost.cli.view.output import count, say
 
@@ -38,13 +38,16 @@ def command(
     """Delete ghosts from the ghost repository.
 
     It deletes those that lead to HASH, or those from --from to --to: diffs, commits or all; by
-    default diffs. HASH `-` stands for the hashes on standard input, one a line, as `git ghost list
-    --no-headers` prints them. To delete without a HASH and without naming both ends, say --all.
+    default diffs. HASH `-` stands for the ghosts on standard input, one a line, as `git ghost list
+    --no-headers` prints them: of a line BASE HASH only the ghost from BASE to HASH. To delete
+    without a HASH and without naming both ends, say --all.
     What was deleted is printed.
     """
     what, hashes = split_form(words, KINDS, "diff")
-    hashes = from_stdin(hashes, many=True)
-    if not (hashes or (start and to) or everything or dry_run):
+    rows = rows_on_stdin(hashes) if "-" in hashes else []
+    hashes = [*(word for word in hashes if word != "-"), *(row[0] for row in rows if not row[1:])]
+    exactly = [(row[0], row[1]) for row in rows if row[1:]]
+    if not (hashes or exactly or (start and to) or everything or dry_run):
         raise click.UsageError(
             "All must be set if multiple ghosts are deleted: give --all, or both --from and --to,"
             " or a HASH.",
@@ -60,6 +63,7 @@ def command(
             start=start.strip() or "*" * everything,
             to=to.strip() or "*" * everything,
             hashes=hashes,
+            exactly=exactly,
             dry_run=dry_run,
             listen=told.append,
         )

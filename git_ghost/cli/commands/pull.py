@@ -42,10 +42,10 @@ def command(words: tuple[str, ...], force: bool, exact: bool, as_json: bool) -> 
     """Make the working tree exactly what HASH names.
 
     HASH is what `git ghost push` printed last: the tree id of a working tree; 7 or more of its
-    digits will do, and `-` takes it from standard input. The commits it builds on are fetched where
-    they are missing: from the ghost repository, and their base from the source remote. What comes
-    out is checked against the tree id before anything is touched. Local changes that would be lost
-    make it refuse.
+    digits will do, and `-` takes it from standard input, with the commit in front of it if there
+    is one. The commits it builds on are fetched where they are missing: from the ghost repository,
+    and their base from the source remote. What comes out is checked against the tree id before
+    anything is touched. Local changes that would be lost make it refuse.
 
     \b
     pull [FROM] HASH    the working tree HASH, on top of commit FROM if given
@@ -77,7 +77,7 @@ def command(words: tuple[str, ...], force: bool, exact: bool, as_json: bool) -> 
 def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | None]:
     """What, HASH, base and FROM of the commits, as :func:`git_ghost.pull` names them."""
     what, rest = split_form(words, KINDS, "auto")
-    rest = from_stdin(rest)
+    rest = from_stdin(rest, 3 if what == "all" else 2)
     if what == "all":
         expect(rest, 2, 3, "TO" if not rest else "HASH")
         return what, rest[-1], rest[-2], rest[0] if len(rest) == 3 else None

@@ -173,22 +173,31 @@ def behind_dashes() -> int:
     return int(click.get_current_context().meta.get(_LITERAL, 0))
 
 
-def from_stdin(words: Sequence[str], *, many: bool = False) -> list[str]:
-    """``words`` with ``-`` replaced by the hash that standard input ends with (``many``: has).
+def rows_on_stdin(words: Sequence[str]) -> list[list[str]]:
+    """The ghosts on standard input, a line each, as `git ghost push` and `git ghost list` print
+    them: BASE and HASH, or HASH alone; more words in front do not count.
 
-    A line may be what `git ghost push` and `git ghost list` print: its last word counts. UsageError
-    when there is no line, or ``-`` stands twice.
+    UsageError when there is no line, or ``-`` stands twice in ``words``.
     """
-    if "-" not in words:
-        return list(words)
-    lines = [line.split()[-1] for line in sys.stdin.read().splitlines() if line.strip()]
     context = click.get_current_context()
-    if not lines:
+    rows = [line.split()[-2:] for line in sys.stdin.read().splitlines() if line.strip()]
+    if not rows:
         raise click.UsageError("There is no hash on standard input.", context)
     if words.count("-") > 1:
         raise click.UsageError("Standard input (-) can be named only once.", context)
-    at = words.index("-")
-    return [*words[:at], *(lines if many else lines[-1:]), *words[at + 1 :]]
+    return rows
+
+
+def from_stdin(words: Sequence[str], most: int) -> list[str]:
+    """``words``, at most ``most``, with ``-`` replaced by what the last line on stdin says.
+
+    Its base counts where there is room for one. Raises as :func:`rows_on_stdin` does.
+    """
+    if "-" not in words:
+        return list(words)
+    last, at = rows_on_stdin(words)[-1], words.index("-")
+    room = max(1, most - len(words) + 1)
+    return [*words[:at], *last[-room:], *words[at + 1 :]]
 
 
 def expect(words: Sequence[str], least: int, most: int, what: str) -> None:
