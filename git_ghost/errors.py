@@ -23,10 +23,30 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
+class Refusal(NamedTuple):
+    """A reason not to do something: what was found, and the way out."""
+
+    text: str
+    """What was found, without the paths."""
+    hint: str
+    paths: tuple[str, ...] = ()
+    """All that are meant, from the top of the working tree, as :func:`os.fsdecode` decodes them."""
+    listed: str = ""
+    """The paths as a message shows them, one indented line each, after a line feed."""
+
+    @property
+    def message(self) -> str:
+        return f"{self.text}:{self.listed}" if self.listed else self.text
+
+
 class GhostError(Exception):
-    """An expected failure: ``message`` says what happened, ``hint`` what to do next."""
+    """An expected failure: ``message`` says what happened, ``hint`` what to do next.
+
+    ``refusals`` are the single reasons, where there may be several.
+    """
 
     exit_code = 1
+    refusals: tuple[Refusal, ...] = ()
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -60,6 +60,8 @@ def temporary_folder(place: str) -> Iterator[str]:
             if not os.path.exists(lock.name):  # the same
                 continue
             try:
+                # In a working tree, git is not to take what is in here for the user's files.
+                write_private(os.path.join(path, ".gitignore"), b"*\n")
                 yield path
             finally:
                 _discard(path)

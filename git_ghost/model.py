@@ -28,6 +28,11 @@ _PREFIX = re.compile(
 )
 
 
+def count(number: int, noun: str, plural: str = "") -> str:
+    """``1 file``, ``2 files``; ``plural`` is for nouns that take more than an s."""
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
+
 def is_oid(text: str) -> bool:
     """Whether ``text`` is a full object id."""
     return _OID.match(text) is not None

@@ -77,6 +77,8 @@ class Quarantine(Scratch):
         os.makedirs(os.path.join(self.objects, "info"))
         self.kept_objects = os.path.join(repository.state, "objects")
         """Where objects are kept from one command to the next; git's own commands see none."""
+        self.prefix = _inside(path, repository.work_tree)
+        """What paths in here begin with, as git lists them in the working tree; mostly empty."""
         self._alternates = [*_nested_alternates(repository), _quote(repository.objects)]
         if os.path.isdir(self.kept_objects):
             self._alternates.append(_quote(self.kept_objects))
@@ -160,6 +162,14 @@ class Quarantine(Scratch):
                 os.makedirs(os.path.dirname(target), exist_ok=True)
                 if not os.path.exists(target):
                     _move(os.path.join(folder, name), target)
+
+
+def _inside(path: str, work_tree: str) -> bytes:
+    """``path``, a folder, relative to ``work_tree``, with a slash; empty when it is outside."""
+    top, full = os.path.realpath(work_tree), os.path.realpath(path)
+    if not work_tree or os.path.commonpath((top, full)) != top:
+        return b""
+    return os.fsencode(os.path.relpath(full, top)) + b"/"
 
 
 _NOT_ELSEWHERE = re.compile(
@@ -253,7 +263,8 @@ def scratch(repository: Repository | None = None, parent: str = "") -> Iterator[
 def _private(parent: str) -> Iterator[str]:
     if parent and not os.path.isdir(parent):
         raise GhostError(f"there is no folder {parent} to work in", "Check --ghost-working-dir.")
-    with temporary_folder(parent or _anywhere()) as path:
+    # git is started in more than one folder, so a relative path would not do.
+    with temporary_folder(os.path.abspath(parent or _anywhere())) as path:
         try:
             yield path
         finally:

@@ -147,6 +147,9 @@ def test_a_message_that_is_not_stored_is_told(lab: Lab) -> None:
     assert again.ok()
     assert "its message is 'first': that of -m is not stored" in again.err
     assert "warning" not in lab.ghost("push", "-m", "first").err
+    way_out = again.err.partition("(git ghost ")[2].partition(")")[0].split()
+    lab.ghost(*way_out).ok()
+    assert "warning" not in lab.ghost("push", "-m", "second").err
     lab.commit("Local")
     lab.write("foo", b"c\n")
     lab.ghost("push").ok()

@@ -172,3 +172,19 @@ def test_a_working_folder_is_used_and_left_empty(in_sandbox: Sandbox) -> None:
     assert push(options).hash == lab.tree_of()
     assert list(folder.iterdir()) == []
     assert not (lab.laptop / ".git/git-ghost/tmp").exists()
+
+
+def test_a_working_folder_in_the_working_tree_is_not_sent(lab: Lab) -> None:
+    work, expected = lab.laptop / "w", lab.tree_of()
+    work.mkdir()
+    here = ("--ghost-working-dir", "w")
+    done = lab.ghost(*here, "push", "-v")
+    assert done.ok().split()[-1] == expected
+    assert "new file" not in done.err
+    assert "git-ghost-" not in done.err
+    lab.ghost(*here, "push", "-I", "w").ok()
+    assert lab.ghost(*here, "push", "-n", "-I", "w").ok().split()[-1] == expected
+    assert lab.ghost(*here, "diff").ok() == ""
+    assert "0 new files" in lab.ghost(*here, "doctor").out.decode()
+    lab.ghost(*here, "pull", "--exact", expected).ok()
+    assert list(work.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,7 @@ def test_a_large_new_file_is_refused_at_once_and_never_read(lab: Lab) -> None:
     sparse(lab.laptop / "model.bin", 10 << 30)  # reading it would take longer than a test may
     sparse(lab.laptop / "small.bin", 30 << 20)
     error = refused(lab)
-    assert "2 changed or new file(s) over the limit of 25.0 MiB; nothing was sent" in error.message
+    assert "2 changed or new files over the limit of 25.0 MiB; nothing was sent" in error.message
     model, small = "model.bin (10.0 GiB)", "small.bin (30.0 MiB)"
     assert error.message.index(model) < error.message.index(small)
     assert ".gitignore" in error.hint
@@ -152,13 +153,43 @@ def test_all_reasons_are_told_at_once_each_with_its_way_out(lab: Lab) -> None:
     lab.write(".env", b"TOKEN=x\n")
     lab.sandbox.git("init", "--quiet", "vendored", cwd=lab.laptop)
     result = lab.ghost("push")
-    assert "error: this push is refused for 3 reasons:\n- 1 git repo" in result.fails(1)
+    assert (
+        "error: this push is refused for 3 reasons; nothing was sent\nerror: 1 git repo"
+        in result.fails(1)
+    )
     for name in ("  vendored/", "  .env", "  model.bin (30.0 MiB)"):
         assert f"\n{name}\n" in result.err
-    for way_out in ("--without nested", "name them with -I", "ghost.maxFileSize 31m"):
+    for way_out in ("--without nested", "name it with -I", "ghost.maxFileSize 31m"):
         assert any(way_out in line for line in result.err.split("\n") if line[:5] == "hint:")
     assert result.out == b""
     assert lab.ghost_refs() == []
+    assert result.err.count("nothing was sent") == 1
+    below = result.err[result.err.index("\n  .env\n") :].split("\n")
+    assert below[2].startswith("hint: Put new files into .gitignore")
+    told = json.loads(lab.ghost("push", "--json").out)["error"]["refusals"]
+    assert [each["paths"] for each in told] == [["vendored/"], [".env"], ["model.bin"]]
+    assert told[1]["text"] == "1 new file with a name like that of a secret"
+    assert "-I" in told[1]["hint"]
+
+
+def test_the_way_out_is_one_for_how_the_file_came_to_be_sent(lab: Lab) -> None:
+    for name in ("foo", "ignored.bin", "staged.bin"):
+        sparse(lab.laptop / name, 30 << 20)
+    lab.write(".git/info/exclude", b"ignored.bin\n")
+    lab.sandbox.git("add", "staged.bin", cwd=lab.laptop)
+    hint = refused(lab, include=["ignored.bin"]).hint
+    ways = ("git rm --cached", "-I", "git stash", "ghost.maxFileSize 31m")
+    for way, line in zip(ways, hint.split("\n"), strict=True):
+        assert way in line
+    assert "--no-untracked" not in hint
+
+
+def test_every_likely_secret_is_named_since_each_must_be(lab: Lab) -> None:
+    for number in range(20):
+        lab.write(f"{number}.key", b"x\n")
+    said = lab.ghost("push").fails(1)
+    assert all(f"\n  {number}.key\n" in said for number in range(20))
+    assert "name each of them with -I" in said
 
 
 # Secrets
@@ -201,7 +232,7 @@ def test_new_secrets_are_refused_by_name(lab: Lab) -> None:
     lab.write(".env", b"TOKEN=x\n")
     lab.write("keys/id_rsa", b"x\n")
     error = refused(lab)
-    assert "2 new file(s) look like secrets" in error.message
+    assert "2 new files with names like those of secrets" in error.message
     assert "\n  .env" in error.message
     assert "\n  keys/id_rsa" in error.message
     assert ".gitignore" in error.hint
@@ -246,7 +277,7 @@ def test_nested_repositories_are_refused_with_and_without_commits(lab: Lab) -> N
         lab.write(f"{name}/file", b"x\n")
     lab.commit("Inside", at=lab.laptop / "full")
     error = refused(lab)
-    assert "2 git repository(ies) inside this one" in error.message
+    assert "2 git repositories inside this one" in error.message
     assert "\n  full/" in error.message
     assert "\n  deep/empty/" in error.message
     assert "--without nested" in error.hint
@@ -299,7 +330,7 @@ def test_a_submodule_with_uncommitted_work_is_refused(lab: Lab) -> None:
     sub = with_submodule(lab)
     lab.write("inside", b"changed\n", at=sub)
     error = refused(lab)
-    assert "1 submodule(s) hold uncommitted changes" in error.message
+    assert "1 submodule with uncommitted changes" in error.message
     assert "\n  sub" in error.message
     assert "--without submodules" in error.hint
     pushed = send(lab, without=["submodules"])
@@ -317,7 +348,7 @@ def test_a_submodule_at_a_commit_nobody_else_has_is_refused(lab: Lab) -> None:
     lab.write("inside", b"two\n", at=sub)
     lab.commit("Not pushed", at=sub)
     error = refused(lab)
-    assert "at a commit that no remote of theirs has" in error.message
+    assert "1 submodule at a commit that is on no remote" in error.message
     assert "git -C PATH push" in error.hint
     assert send(lab, without=["submodules"]).hash == lab.tree_of()
 

@@ -195,9 +195,9 @@ def test_when_all_is_well_the_doctor_says_so_and_what_would_be_sent(lab: Lab) ->
     found = checks(options(lab))
     assert [check.ok for check in found.values()] == [True] * len(found)
     assert found["repository"].detail == str(lab.laptop)
-    assert found["ghost repository"].detail == f"{lab.ghost_url}, 1 ghost(s) under 'ghost'"
+    assert found["ghost repository"].detail == f"{lab.ghost_url}, 1 ghost under 'ghost'"
     assert found["base commit"].detail == f"{lab.head()[:12]} on origin ({lab.source_url})"
-    assert found["to be sent"].detail == "1 changed, 1 new file(s), 4 bytes"
+    assert found["to be sent"].detail == "1 changed file, 1 new file, 4 bytes"
     assert disk_state(lab.laptop / ".git") == before
     assert disk_state(lab.ghost_repo) == stored
 
@@ -205,7 +205,7 @@ def test_when_all_is_well_the_doctor_says_so_and_what_would_be_sent(lab: Lab) ->
 def test_local_commits_that_would_go_are_counted(lab: Lab) -> None:
     lab.commit("One")
     lab.commit("Two")
-    assert "2 local commit(s) go along" in checks(options(lab))["base commit"].detail
+    assert "to be sent with it: 2 local commits" in checks(options(lab))["base commit"].detail
 
 
 @pytest.mark.parametrize("url", ["nowhere.git", "https://ada:s3cret@127.0.0.1:1/x", "ext::sh -c x"])
@@ -314,10 +314,10 @@ def test_no_git_at_all_is_shown(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> No
 def test_delete_says_which_commits_stay_that_no_diff_needs(lab: Lab) -> None:
     lab.write("foo", b"b\n")
     lab.commit("Local")
-    hash = lab.ghost("push").ok().split()[-1]
+    _, commit, _, hash = lab.ghost("push").ok().split()
     lab.write("foo", b"c\n")
     lab.ghost("push").ok()
-    stay = "commits that only these diffs were on stay, 1 ghost(s)"
+    stay = f"to delete it: git ghost delete commits {commit}\n"
     assert stay not in lab.ghost("delete", hash).err
     assert stay in lab.ghost("delete", "--all", "--dry-run").err
     assert stay in lab.ghost("delete", "--all").err

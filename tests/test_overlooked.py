@@ -50,7 +50,7 @@ def test_an_unreadable_folder_is_refused_by_name(lab: Lab) -> None:
     lab.write("data/x", b"q\n")
     (lab.laptop / "data").chmod(0)
     why = refused(lab, push_as_a_user(lab))
-    assert "1 file(s) or folder(s) cannot be read" in why
+    assert "1 file or folder that cannot be read" in why
     assert "\n  data/ (Permission denied)\n" in why
     assert "chmod" in why
     push_as_a_user(lab, "--no-untracked").ok()
@@ -162,7 +162,9 @@ def test_an_unpushed_commit_of_a_submodule_inside_a_submodule_is_refused(lab: La
     lab.commit("Not pushed", at=lib / "inner")
     lab.commit("Pushed", at=lib)
     lab.sandbox.git("push", "--quiet", "origin", "HEAD:main", cwd=lib)
-    assert "no remote of theirs has:\n  lib/inner\n" in refused(lab, lab.ghost("push"))
+    assert "on no remote of the submodule; nothing was sent:\n  lib/inner\n" in refused(
+        lab, lab.ghost("push")
+    )
     lab.sandbox.git("push", "--quiet", "origin", "HEAD:main", cwd=lib / "inner")
     assert hash_of(sent(lab)) == lab.tree_of()
 
@@ -183,7 +185,7 @@ def test_changes_in_a_submodule_inside_one_that_says_to_ignore_them_are_refused(
     assert hash_of(sent(lab)) == lab.tree_of()
     lab.sandbox.git("update-ref", "-d", lab.ghost_refs()[0], cwd=lab.ghost_repo)
     lab.write("inner.txt", b"changed\n", at=lib / "inner")
-    assert "uncommitted changes, which a ghost cannot carry:\n  lib\n" in refused(
+    assert "uncommitted changes, which a ghost cannot carry; nothing was sent:\n  lib\n" in refused(
         lab, lab.ghost("push")
     )
 

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -77,12 +77,17 @@ def _put_json(e: Exception, code: int) -> None:
     from git_ghost.urls import redact_text
 
     message = e.format_message() if isinstance(e, click.ClickException) else str(e)
-    told = {
+    told: dict[str, Any] = {
         "kind": type(e).__name__,
         "message": redact_text(message),
         "hint": redact_text(getattr(e, "hint", "")),
         "exit_code": code,
     }
+    if refusals := getattr(e, "refusals", ()):
+        told["refusals"] = [
+            {"text": redact_text(each.text), "paths": each.paths, "hint": redact_text(each.hint)}
+            for each in refusals
+        ]
     with contextlib.suppress(OSError):  # nobody reads it: stderr and the exit code have told
         put_json({"error": told})
         sys.stdout.flush()
@@ -148,7 +153,12 @@ def _explain(e: Exception, args: Sequence[str]) -> int:
         complain("the current folder is not there any more", "Go into one that is.")
         return 1
     if isinstance(e, GhostError):
-        complain(redact_text(e.message), redact_text(e.hint))
+        if len(e.refusals) > 1:  # each way out goes with its reason
+            complain(redact_text(e.message.partition("\n")[0].rstrip(":")))
+            for each in e.refusals:
+                complain(redact_text(each.message), redact_text(each.hint))
+        else:
+            complain(redact_text(e.message), redact_text(e.hint))
         return e.exit_code
     if isinstance(e, OSError) and e.errno in _SURROUNDINGS:
         where = f": {os.fsdecode(e.filename)}" if isinstance(e.filename, str | bytes) else ""

@@ -224,8 +224,9 @@ def _compared(
             wanted = what_is_wanted(context, include, untracked)
             found = snapshot.select(private, snapshot.survey(private), wanted)
             on_disk = snapshot.sizes(repository, found)
-            guards.refuse(guards.check_sizes(on_disk, wanted.limits))
-            guards.refuse(guards.check_unread(found.unread))
+            sized = guards.check_sizes(on_disk, wanted.limits, snapshot.origins(found))
+            guards.refuse(sized, so="")
+            guards.refuse(guards.check_unread(found.unread), so="")
             right = snapshot.write_tree(private, found)
         else:
             right = sides.tree(b)

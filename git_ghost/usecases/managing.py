@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from git_ghost.errors import GhostError, NoSuchGhost, UsageError
 from git_ghost.git import version
 from git_ghost.gitconfig import GitConfig
-from git_ghost.model import Notice, hash_argument
+from git_ghost.model import Notice, count, hash_argument
 from git_ghost.quarantine import quarantine
 from git_ghost.settings import TABLE
 from git_ghost.store import listing, send
@@ -123,21 +123,29 @@ def delete(
         place = place_of(context.repository, context.link)
         found = send.delete(place, context.store(), found)
     if left := _stranded(listed, found):
-        listen(
-            Notice(
-                f"commits that only these diffs were on stay, {left} ghost(s):"
-                " git ghost delete commits HASH"
-            )
-        )
+        listen(Notice(_about_stranded(left)))
     return found
 
 
-def _stranded(listed: Sequence[Listed], gone: Sequence[Listed]) -> int:
-    """How many commits ghosts lead to where only diffs started that are ``gone``."""
+def _about_stranded(hashes: Sequence[str]) -> str:
+    all_, command = " ".join(hashes), "git ghost delete commits"
+    if len(hashes) == 1:
+        return (
+            f"the commits ghost {all_} stays, although no diff ghost is on it any more;"
+            f" to delete it: {command} {all_}"
+        )
+    return (
+        f"{len(hashes)} commits ghosts stay, although no diff ghost is on them any more;"
+        f" to delete them: {command} {all_}"
+    )
+
+
+def _stranded(listed: Sequence[Listed], gone: Sequence[Listed]) -> list[str]:
+    """The hashes of commits ghosts that lead to where only diffs started that are ``gone``."""
     left = {g.ghost for g in listed}.difference(g.ghost for g in gone)
     needed = {ghost.base for ghost in left if isinstance(ghost, DiffGhost)}
     lost = {g.ghost.base for g in gone if isinstance(g.ghost, DiffGhost)} - needed
-    return sum(isinstance(ghost, CommitsGhost) and ghost.to in lost for ghost in left)
+    return sorted({g.to for g in left if isinstance(g, CommitsGhost) and g.to in lost})
 
 
 @dataclass(frozen=True)
@@ -205,7 +213,7 @@ def _ghost_repository_checks(context: Context) -> Iterator[Check]:
 
     def read() -> tuple[bool | None, str, str]:
         found = listing.checked(target, listing.list_ghosts(place, target))
-        told = f"{target.shown}, {len(found)} ghost(s) under '{target.prefix}'"
+        told = f"{target.shown}, {count(len(found), 'ghost')} under '{target.prefix}'"
         if gone := [one.ghost.to for one in found if not one.whole]:
             hint = "Delete them (git ghost delete HASH), or push them again."
             return None, f"{told}; the objects of {len(gone)} are gone: {', '.join(gone[:4])}", hint
@@ -227,7 +235,9 @@ def _base(context: Context) -> tuple[bool | None, str, str]:
         hint = "Push the branch to the source remote once, so that a pod can fetch its base there."
         return None, f"no remote has {decided.head[:12]} or a commit before it", hint
     bases.require_advertised(context.here, source.remote, base, context.link)
-    more = f"; {decided.span.count} local commit(s) go along" if decided.span else ""
+    more = (
+        f"; to be sent with it: {count(decided.span.count, 'local commit')}" if decided.span else ""
+    )
     return True, f"{base[:12]} on {source.remote} ({source.url}){more}", ""
 
 
@@ -239,7 +249,8 @@ def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
         found = snapshot.select(private, snapshot.survey(private), wanted)
         guard(private, found, settle_bases(context), wanted)
         size = guards.show_size(sum(snapshot.sizes(repository, found).values()))
-        return True, f"{len(found.changed)} changed, {len(found.untracked)} new file(s), {size}", ""
+        changed, new = count(len(found.changed), "changed file"), len(found.untracked)
+        return True, f"{changed}, {count(new, 'new file')}, {size}", ""
 
 
 def _ignored(context: Context) -> tuple[bool | None, str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from git_ghost.model import Notice
-from git_ghost.store.format import Ghost
+from git_ghost.store.format import DiffGhost, Ghost
 from git_ghost.store.send import REPLACED, Settled
 from git_ghost.worktree.snapshot import Survey
 
@@ -23,7 +23,12 @@ def about_settled(last: Ghost, message: str, settled: Mapping[Ghost, Settled]) -
     kept = settled.get(last)
     if message and kept and not kept.why and kept.message != message.strip():
         has = f"its message is '{kept.message}'" if kept.message else "it has no message"
-        yield Notice(f"this ghost is there already, and {has}: that of -m is not stored")
+        ends = f"--from {last.base[:12]} --to {last.to}"
+        what = "" if isinstance(last, DiffGhost) else "commits "
+        yield Notice(
+            f"this ghost is there already, and {has}: that of -m is not stored; to store it, delete"
+            f" the ghost (git ghost delete {what}{ends}) and push again"
+        )
 
 
 def about_content(surveyed: Survey, found: Survey) -> Iterator[Notice]:

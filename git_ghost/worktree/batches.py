@@ -45,7 +45,9 @@ def in_batches(
 
 def _line(files: int, of_files: int, size: int, of_size: int) -> Callable[[float], str]:
     percent = 100 * size // of_size if of_size else 100 * files // of_files
-    text = f"Hashing files: {percent:3}% ({files}/{of_files}), {_mib(size)} of {_mib(of_size)} MiB"
+    text = f"Hashing files: {percent:3}% ({files}/{of_files})"
+    if of_size >= 1 << 20:
+        text += f", {_mib(size)} of {_mib(of_size)} MiB"
     return lambda seconds: f"{text} ({seconds:.0f} s)" if seconds >= 2 else text
 
 

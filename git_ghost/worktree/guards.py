@@ -5,11 +5,14 @@ Every ``check_…`` yields what it has against a push; :func:`refuse` says all o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
-from git_ghost.errors import GhostError
+from git_ghost.errors import GhostError, Refusal
+from git_ghost.model import count
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree.filters import asked_for
@@ -82,23 +85,30 @@ def show_size(size: int) -> str:
     return f"{value:.1f} {unit}"
 
 
-class Refusal(NamedTuple):
-    """A reason not to push: what was found, and the way out."""
-
-    message: str
-    hint: str
+_MOST = 64
+"""How many paths of one reason are named: the way out needs their names."""
 
 
-def refuse(reasons: Iterable[Refusal]) -> None:
-    """Raise one GhostError for all ``reasons``, each with its way out; return without one."""
+def _refusal(text: str, hint: str, paths: Iterable[bytes]) -> Refusal:
+    paths = list(paths)
+    return Refusal(text, hint, tuple(map(os.fsdecode, paths)), show_paths(paths, _MOST))
+
+
+def refuse(reasons: Iterable[Refusal], so: str = "; nothing was sent") -> None:
+    """Raise one GhostError for all ``reasons``, each with its way out; return without one.
+
+    ``so`` is what comes of it.
+    """
     reasons = list(reasons)
     if not reasons:
         return
-    message = reasons[0].message
+    message = reasons[0]._replace(text=reasons[0].text + so).message
     if len(reasons) > 1:
-        message = f"this push is refused for {len(reasons)} reasons:"
+        message = f"this push is refused for {len(reasons)} reasons{so}:"
         message += "".join(f"\n- {reason.message}" for reason in reasons)
-    raise GhostError(message, "\n".join(reason.hint for reason in reasons))
+    error = GhostError(message, "\n".join(reason.hint for reason in reasons))
+    error.refusals = tuple(reasons)
+    raise error
 
 
 class SizeLimits(NamedTuple):
@@ -108,52 +118,105 @@ class SizeLimits(NamedTuple):
     total: int
 
 
-def check_sizes(sizes: Mapping[bytes, int], limits: SizeLimits) -> Iterator[Refusal]:
-    """Refuse files over ``limits.file``, or over ``limits.total`` together."""
-    large = sorted((path for path in sizes if sizes[path] > limits.file), key=lambda p: -sizes[p])
+_LESS = {
+    "new": "Put what the job does not need into .gitignore (or .git/info/exclude), or send only"
+    " tracked files with --no-untracked.",
+    "added": "Take what the job does not need out of the index (git rm --cached FILE), and put it"
+    " into .gitignore (or .git/info/exclude).",
+    "included": "Leave out what the job does not need from what -I names.",
+    "tracked": "Commit changes of tracked files and push them to the source remote, or set them"
+    " aside (git stash).",
+}
+"""How less is sent, by how a file came to be sent."""
+
+
+def _less(paths: Iterable[bytes], origins: Mapping[bytes, str]) -> str:
+    found = {origins.get(path, "new") for path in paths}
+    return "\n".join(hint for origin, hint in _LESS.items() if origin in found)
+
+
+def check_sizes(
+    sizes: Mapping[bytes, int],
+    limits: SizeLimits,
+    origins: Mapping[bytes, str] = MappingProxyType({}),
+) -> Iterator[Refusal]:
+    """Refuse files over ``limits.file``, or over ``limits.total`` together.
+
+    ``origins`` says of a path whether it is ``new`` (where it is not in there), ``added`` to the
+    index, ``included`` with ``-I`` or ``tracked``: each has another way out.
+    """
+    order = sorted(sizes, key=lambda path: -sizes[path])
+    large = [path for path in order if sizes[path] > limits.file]
     total = sum(sizes.values())
-    hint = (
-        "Put what the job does not need into .gitignore (or .git/info/exclude), or send only"
-        " tracked files with --no-untracked.\nTo send it all the same: git config {} {}"
-    )
+    send = "\nTo send it all the same: git config {} {}m"
     if large:
-        named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in large[:8])
-        more = f"\n  … and {len(large) - 8} more" if len(large) > 8 else ""
-        yield Refusal(
-            f"{len(large)} changed or new file(s) over the limit of {show_size(limits.file)};"
-            f" nothing was sent:{named}{more}",
-            hint.format("ghost.maxFileSize", f"{(max(sizes.values()) >> 20) + 1}m"),
+        shown = large[:_MOST]
+        text = (
+            f"{count(len(large), 'changed or new file')} over the limit of {show_size(limits.file)}"
         )
+        key, size = "ghost.maxFileSize", sizes[large[0]]
     elif total > limits.total:
-        largest = sorted(sizes, key=lambda p: -sizes[p])[:8]
-        named = "".join(f"\n  {show_path(p)} ({show_size(sizes[p])})" for p in largest)
-        yield Refusal(
-            f"{len(sizes)} changed or new files have {show_size(total)} together, over the limit of"
-            f" {show_size(limits.total)}; nothing was sent. The largest:{named}",
-            hint.format("ghost.maxSize", f"{(total >> 20) + 1}m"),
+        shown = large = order[:8]
+        have = "has" if len(sizes) == 1 else "have"
+        text = (
+            f"{count(len(sizes), 'changed or new file')} {have} {show_size(total)} together, over"
+            f" the limit of {show_size(limits.total)} (the largest are named)"
         )
+        key, size = "ghost.maxSize", total
+    else:
+        return
+    listed = "".join(f"\n  {show_path(path)} ({show_size(sizes[path])})" for path in shown)
+    more = f"\n  … and {len(large) - len(shown)} more" if len(large) > len(shown) else ""
+    yield Refusal(
+        text,
+        _less(large, origins) + send.format(key, (size >> 20) + 1),
+        tuple(map(os.fsdecode, large)),
+        listed + more,
+    )
 
 
-def check_secrets(untracked: Iterable[bytes], included: frozenset[bytes]) -> Iterator[Refusal]:
-    """Refuse new files whose names look like secrets and that ``-I`` did not name."""
-    found = [path for path in untracked if path not in included and looks_secret(path)]
-    if found:
-        yield Refusal(
-            f"{len(found)} new file(s) look like secrets by their names; nothing was sent:"
-            f"{show_paths(found)}",
-            "Put them into .gitignore (or .git/info/exclude), or name them with -I to send them.",
-        )
+def check_secrets(
+    paths: Iterable[bytes], named: frozenset[bytes], origins: Mapping[bytes, str]
+) -> Iterator[Refusal]:
+    """Refuse new files whose names look like secrets and that ``-I`` did not name.
+
+    ``origins`` are those of :func:`check_sizes`.
+    """
+    found = [path for path in paths if path not in named and looks_secret(path)]
+    if not found:
+        return
+    how = {origins.get(path, "new") for path in found}
+    ways = []
+    if "new" in how:
+        ways.append("put new files into .gitignore (or .git/info/exclude)")
+    if "added" in how:
+        ways.append("take them out of the index (git rm --cached FILE) and ignore them")
+    if "included" in how:
+        ways.append("do not name the folder they are in with -I")
+    them = "each of them" if len(found) > 1 else "it"
+    ways.append(f"to send {them}, name {them} with -I")
+    hint = "; ".join(ways)
+    yield _refusal(
+        count(
+            len(found),
+            "new file with a name like that of a secret",
+            "new files with names like those of secrets",
+        ),
+        hint[:1].upper() + hint[1:] + ".",
+        found,
+    )
 
 
 def check_nested(nested: Iterable[bytes], without: frozenset[str]) -> Iterator[Refusal]:
     """Refuse repositories inside the working tree that are not submodules."""
     found = list(nested)
     if found and "nested" not in without:
-        yield Refusal(
-            f"{len(found)} git repository(ies) inside this one; git cannot carry their content:"
-            f"{show_paths(found)}",
-            "Put them into .gitignore, make them submodules, or go on without their content:"
+        number = count(len(found), "git repository", "git repositories")
+        yield _refusal(
+            f"{number} inside this one, whose content git cannot carry",
+            "Put what is named into .gitignore, make it a submodule, or go on without its content:"
             " --without nested",
+            found,
         )
 
 
@@ -168,36 +231,41 @@ def check_submodules(
     ``filled`` are those that are not checked out, but whose folders hold something.
     """
     if found := list(dirty):
-        yield Refusal(
-            f"{len(found)} submodule(s) hold uncommitted changes, which a ghost cannot carry:"
-            f"{show_paths(found)}",
-            "Commit and push them there, or go on with the commits alone: --without submodules",
+        yield _refusal(
+            f"{count(len(found), 'submodule')} with uncommitted changes, which a ghost cannot"
+            " carry",
+            "Commit and push the changes there, or go on with the commits alone:"
+            " --without submodules",
+            found,
         )
     if found := list(filled):
-        yield Refusal(
-            f"{len(found)} submodule(s) are not checked out, but there are files in their folders,"
-            f" which git does not look at:{show_paths(found)}",
+        yield _refusal(
+            f"{count(len(found), 'submodule')} not checked out, but with files in the folder, which"
+            " git does not look at",
             "Move the files elsewhere, or go on without them: --without submodules",
+            found,
         )
     if found := list(unpushed(repository, gitlinks)):
-        yield Refusal(
-            f"{len(found)} submodule(s) are at a commit that no remote of theirs has:"
-            f"{show_paths(found)}",
-            "Push them from there (`git -C PATH push`), or go on all the same:"
+        yield _refusal(
+            f"{count(len(found), 'submodule')} at a commit that is on no remote of the submodule",
+            "Push the commit from there (git -C PATH push), or go on all the same:"
             " --without submodules",
+            found,
         )
 
 
 def check_unread(unread: Iterable[Unread]) -> Iterator[Refusal]:
     """Refuse what git passes over because it cannot be read."""
     if found := list(unread):
-        named = [f"\n  {one.path} ({one.reason})" for one in found[:8]]
-        more = f"\n  … and {len(found) - 8} more" if len(found) > 8 else ""
+        named = [f"\n  {one.path} ({one.reason})" for one in found[:_MOST]]
+        more = f"\n  … and {len(found) - _MOST} more" if len(found) > _MOST else ""
         yield Refusal(
-            f"{len(found)} file(s) or folder(s) cannot be read, and would stay behind as they are"
-            f" here:{''.join(named)}{more}",
-            "Make them readable (chmod), or put new ones that the job does not need into .gitignore"
-            " (or .git/info/exclude).",
+            f"{count(len(found), 'file or folder', 'files or folders')} that cannot be read, and"
+            " would stay behind",
+            "Make what is named readable (chmod), or put what is new and not needed by the job into"
+            " .gitignore (or .git/info/exclude).",
+            tuple(one.path for one in found),
+            "".join(named) + more,
         )
 
 
@@ -218,9 +286,10 @@ def check_lfs(
         return
     found = [path for path, name in asked_for(quarantine, paths).items() if name == "lfs"]
     if found:
-        yield Refusal(
-            f"{len(found)} changed file(s) are stored by Git LFS; a ghost carries only"
-            f" their pointers:{show_paths(found)}",
-            "Commit them and push them to the source remote (`git lfs push --all REMOTE` sends"
-            " the content), then go on with the pointers: --without lfs",
+        yield _refusal(
+            f"{count(len(found), 'changed file')} stored by Git LFS, of which a ghost carries only"
+            " the pointers",
+            "Commit the changes and push them to the source remote (`git lfs push --all REMOTE`"
+            " sends the content), then go on with the pointers: --without lfs",
+            found,
         )

@@ -114,7 +114,9 @@ def large_ignored(quarantine: Quarantine, least: int = 1 << 20) -> list[Ignored]
     """What git ignores, the largest first, from ``least`` bytes on."""
     top = os.fsencode(quarantine.repository.work_tree)
     args = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
-    paths = filter(None, quarantine.git(*args).split(b"\0"))
+    own = quarantine.prefix
+    listed = filter(None, quarantine.git(*args).split(b"\0"))
+    paths = (path for path in listed if not own or not path.startswith(own))
     sizes = (Ignored(path, _size(os.path.join(top, path))) for path in paths)
     return sorted((one for one in sizes if one.size >= least), key=lambda one: -one.size)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from git_ghost.errors import LocalChanges
-from git_ghost.model import Oid
+from git_ghost.model import Oid, count
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards, journal, snapshot
@@ -369,7 +369,7 @@ def refuse_untracked(quarantine: Quarantine, todo: Plan) -> None:
     going = {path for path, (_, new) in todo.changes.items() if not new}
     if left := [path for path in out.split(b"\0") if path and path not in going]:
         raise LocalChanges(
-            f"{len(left)} untracked file(s) are not part of {todo.target.tree};"
+            f"{count(len(left), 'untracked file')} not part of {todo.target.tree};"
             f" nothing was touched:{guards.show_paths(left)}",
             "Remove them, or pull without --exact.",
         )

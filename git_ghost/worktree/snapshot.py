@@ -12,9 +12,9 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from git_ghost.errors import GhostError, GitFailed, UsageError
+from git_ghost.errors import GhostError, GitFailed, Refusal, UsageError
 from git_ghost.git import Running
-from git_ghost.model import Oid, null, oid
+from git_ghost.model import Oid, count, null, oid
 from git_ghost.quarantine import Quarantine
 from git_ghost.repository import Repository
 from git_ghost.worktree import filters, guards
@@ -261,7 +261,10 @@ def select(quarantine: Quarantine, found: Survey, wanted: Wanted) -> Survey:
         known = set(quarantine.git("ls-files", "-z", "--cached", "--", *feed).split(b"\0"))
         truth = file_system_options(repository)
         out = quarantine.git(*truth, "ls-files", "-z", "--others", "--", *feed)
+        own = quarantine.prefix
         for path in filter(None, out.split(b"\0")):
+            if own and path.startswith(own):
+                continue
             if path.endswith(b"/"):
                 nested.append(path)
             else:
@@ -346,7 +349,7 @@ def _relative(repository: Repository, path: bytes) -> bytes:
 
 def objections(
     quarantine: Quarantine, found: Survey, wanted: Wanted, since: Iterable[bytes] = ()
-) -> Iterator[guards.Refusal]:
+) -> Iterator[Refusal]:
     """What speaks against sending this, before anything is hashed.
 
     ``since`` are paths that only local commits changed.
@@ -361,10 +364,21 @@ def objections(
     else:
         yield from guards.check_nested(found.nested, wanted.without)
     named = frozenset(_named_paths(repository, wanted._replace(follow_symlinks=False)))
-    yield from guards.check_secrets((*found.added, *found.untracked, *found.included), named)
+    new, how = (*found.added, *found.untracked, *found.included), origins(found)
+    yield from guards.check_secrets(new, named, how)
     on_disk = sizes(repository, found)
-    yield from guards.check_sizes(on_disk, wanted.limits)
+    yield from guards.check_sizes(on_disk, wanted.limits, how)
     yield from guards.check_lfs(quarantine, dict.fromkeys((*on_disk, *since)), wanted.without)
+
+
+def origins(found: Survey) -> dict[bytes, str]:
+    """How each path came to be sent, as :func:`git_ghost.worktree.guards.check_sizes` takes it."""
+    return {
+        **dict.fromkeys((*found.written, *found.staged), "tracked"),
+        **dict.fromkeys(found.added, "added"),
+        **dict.fromkeys(found.included, "included"),
+        **dict.fromkeys(found.untracked, "new"),
+    }
 
 
 def sizes(repository: Repository, found: Survey) -> dict[bytes, int]:
@@ -436,13 +450,13 @@ def update_index(
             ) from e
         said += running.wait()[1]
     not_read, words = unread(said)
-    guards.refuse(guards.check_unread(not_read))
+    guards.refuse(guards.check_unread(not_read), so="")
     ignored = [line for line in words if line.startswith(_IGNORED)]
     if ignored:  # it passes over these with a word, and success
         names = "".join(f"\n  {line.removeprefix(_IGNORED)}" for line in ignored)
         raise GhostError(
-            f"git refuses to carry {len(ignored)} file(s), whose names could mean .git"
-            f" elsewhere; nothing was sent:{names}",
+            f"git refuses to carry {count(len(ignored), 'file')}, whose names could mean .git"
+            f" elsewhere:{names}",
             "Rename them, or put them into .gitignore.",
         )
     if written:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,7 +22,7 @@ from git_ghost.cli.options.common import (
 )
 from git_ghost.cli.types import KINDS, REVISION, after_kind
 from git_ghost.cli.view.ids import shown_ids
-from git_ghost.cli.view.output import count, few, put, put_json, say, tell, warn_in_a_line
+from git_ghost.cli.view.output import count, few, paths, put, put_json, say, tell, warn_in_a_line
 
 if TYPE_CHECKING:
     from git_ghost.usecases import Pushed
@@ -115,15 +115,20 @@ def summary(pushed: Pushed) -> Iterator[str]:
         yield f"  {count(pushed.commits, 'commit')} since {on}{there}"
     for names, kind in ((pushed.changed, "changed"), (pushed.untracked, "new")):
         if names:
-            yield f"  {count(len(names), f'{kind} file')}: {few(names, at_most(FEW))}"
+            yield f"  {count(len(names), f'{kind} file')}:{_named(names)}"
     if not (commits_sent or pushed.changed or pushed.untracked):
-        yield "  nothing but the base commit: no file differs from it"
+        yield "  no uncommitted changes"
     if pushed.ignored:
         from git_ghost.worktree.guards import show_path, show_size
 
         sized = ((show_path(os.fsencode(path)), show_size(size)) for path, size in pushed.ignored)
         named = ", ".join(f"{path} ({size})" for path, size in sized)
         yield f"  ignored, not sent: {named}"
+
+
+def _named(names: Sequence[str]) -> str:
+    """The first few on the line; all of them with ``-v``, one a line."""
+    return paths(names, len(names)).replace("\n", "\n  ") if verbose() else f" {few(names, FEW)}"
 
 
 def _as_json(pushed: Pushed) -> dict[str, Any]:

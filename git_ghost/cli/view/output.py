@@ -132,7 +132,9 @@ def few(names: Sequence[str], most: int) -> str:
 
 def count(number: int, noun: str) -> str:
     """``1 file``, ``2 files``."""
-    return f"{number} {noun}" + ("" if number == 1 else "s")
+    from git_ghost import model
+
+    return model.count(number, noun)
 
 
 def put(text: str) -> None:
