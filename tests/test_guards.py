@@ -159,13 +159,13 @@ def test_all_reasons_are_told_at_once_each_with_its_way_out(lab: Lab) -> None:
     )
     for name in ("  vendored/", "  .env", "  model.bin (30.0 MiB)"):
         assert f"\n{name}\n" in result.err
-    for way_out in ("--without nested", "name it with -I", "ghost.maxFileSize 31m"):
+    for way_out in ("--without nested", "name each file with -I", "ghost.maxFileSize 31m"):
         assert any(way_out in line for line in result.err.split("\n") if line[:5] == "hint:")
     assert result.out == b""
     assert lab.ghost_refs() == []
     assert result.err.count("nothing was sent") == 1
     below = result.err[result.err.index("\n  .env\n") :].split("\n")
-    assert below[2].startswith("hint: Put new files into .gitignore")
+    assert below[2].startswith("hint: Put what is to stay here into .gitignore")
     told = json.loads(lab.ghost("push", "--json").out)["error"]["refusals"]
     assert [each["paths"] for each in told] == [["vendored/"], [".env"], ["model.bin"]]
     assert told[1]["text"] == "1 new file with a name like that of a secret"
@@ -189,7 +189,7 @@ def test_every_likely_secret_is_named_since_each_must_be(lab: Lab) -> None:
         lab.write(f"{number}.key", b"x\n")
     said = lab.ghost("push").fails(1)
     assert all(f"\n  {number}.key\n" in said for number in range(20))
-    assert "name each of them with -I" in said
+    assert "name each file with -I" in said
 
 
 # Secrets

@@ -123,16 +123,27 @@ _LESS = {
     " tracked files with --no-untracked.",
     "added": "Take what the job does not need out of the index (git rm --cached FILE), and put it"
     " into .gitignore (or .git/info/exclude).",
-    "included": "Leave out what the job does not need from what -I names.",
+    "included": "Name less with -I: leave out what the job does not need.",
     "tracked": "Commit changes of tracked files and push them to the source remote, or set them"
     " aside (git stash).",
 }
 """How less is sent, by how a file came to be sent."""
 
 
-def _less(paths: Iterable[bytes], origins: Mapping[bytes, str]) -> str:
+_STAY = {
+    "new": "Put what is to stay here into .gitignore (or .git/info/exclude).",
+    "added": "Take what is to stay here out of the index (git rm --cached FILE), and put it into"
+    " .gitignore (or .git/info/exclude).",
+    "included": "Name the files that are meant with -I, in place of the folder they are in.",
+}
+"""How a likely secret is kept here, by how it came to be sent."""
+
+
+def _ways_out(
+    hints: Mapping[str, str], paths: Iterable[bytes], origins: Mapping[bytes, str]
+) -> str:
     found = {origins.get(path, "new") for path in paths}
-    return "\n".join(hint for origin, hint in _LESS.items() if origin in found)
+    return "\n".join(hint for origin, hint in hints.items() if origin in found)
 
 
 def check_sizes(
@@ -169,7 +180,7 @@ def check_sizes(
     more = f"\n  … and {len(large) - len(shown)} more" if len(large) > len(shown) else ""
     yield Refusal(
         text,
-        _less(large, origins) + send.format(key, (size >> 20) + 1),
+        _ways_out(_LESS, large, origins) + send.format(key, (size >> 20) + 1),
         tuple(map(os.fsdecode, large)),
         listed + more,
     )
@@ -185,24 +196,13 @@ def check_secrets(
     found = [path for path in paths if path not in named and looks_secret(path)]
     if not found:
         return
-    how = {origins.get(path, "new") for path in found}
-    ways = []
-    if "new" in how:
-        ways.append("put new files into .gitignore (or .git/info/exclude)")
-    if "added" in how:
-        ways.append("take them out of the index (git rm --cached FILE) and ignore them")
-    if "included" in how:
-        ways.append("do not name the folder they are in with -I")
-    them = "each of them" if len(found) > 1 else "it"
-    ways.append(f"to send {them}, name {them} with -I")
-    hint = "; ".join(ways)
     yield _refusal(
         count(
             len(found),
             "new file with a name like that of a secret",
             "new files with names like those of secrets",
         ),
-        hint[:1].upper() + hint[1:] + ".",
+        _ways_out(_STAY, found, origins) + "\nTo send it all the same: name each file with -I.",
         found,
     )
 
