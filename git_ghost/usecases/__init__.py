@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from git_ghost.usecases.cloning import Cloned, clone
     from git_ghost.usecases.coding import Coded, code
     from git_ghost.usecases.context import Options
+    from git_ghost.usecases.examining import Check, doctor
     from git_ghost.usecases.injecting import Injected, inject, uninject
     from git_ghost.usecases.inspecting import (
         FileChange,
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
         diff,
         show,
     )
-    from git_ghost.usecases.managing import Check, delete, doctor, list_ghosts, where_ghosts_are
+    from git_ghost.usecases.managing import delete, list_ghosts, where_ghosts_are
     from git_ghost.usecases.pulling import Pulled, pull
     from git_ghost.usecases.pushing import Pushed, push
     from git_ghost.usecases.running import Ran, run
 
 _HOME = {
-    "Check": "managing",
+    "Check": "examining",
     "Cloned": "cloning",
     "Coded": "coding",
     "Injected": "injecting",
@@ -40,7 +41,7 @@ _HOME = {
     "code": "coding",
     "delete": "managing",
     "diff": "inspecting",
-    "doctor": "managing",
+    "doctor": "examining",
     "inject": "injecting",
     "list_ghosts": "managing",
     "pull": "pulling",
