@@ -69,6 +69,11 @@ def is_local(url: str) -> bool:
     return not parse(url).scheme
 
 
+def is_path(url: str) -> bool:
+    """Whether ``url`` is on this machine: a path, or one that begins with ``file:``."""
+    return parse(url).scheme in ("", "file")
+
+
 def locate(url: str, base: str) -> str:
     """``url`` as git is to be given it: a local path made absolute from folder ``base``.
 

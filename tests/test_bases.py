@@ -180,6 +180,40 @@ def test_the_source_may_hold_the_ghosts_itself(lab: Lab, feat: str) -> None:
     assert arrives(lab, clone(lab, feat))
 
 
+# --- repositories without a remote ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+@pytest.mark.parametrize("form", ["push", "push diff"])
+def test_without_a_remote_a_ghost_on_this_machine_can_be_cloned(
+    lab: Lab, scheme: str, form: str
+) -> None:
+    lab.sandbox.git("remote", "remove", "origin", cwd=lab.laptop)
+    lab.commit("Local")
+    lab.write("foo", b"b\n")
+    url = {"GIT_GHOST_REPO": scheme + lab.ghost_url}
+    pushed = lab.ghost(*form.split(), env=url)
+    assert f"is on no remote: it is recorded to be in {lab.laptop}, good for this" in pushed.err
+    pod = lab.sandbox.root / "pod"
+    lab.sandbox.ghost("clone", pushed.ok().split()[-1], pod, env=url).ok()
+    assert arrives(lab, pod)
+
+
+def test_without_a_remote_a_ghost_that_nobody_could_rebuild_is_not_sent(lab: Lab) -> None:
+    lab.sandbox.git("remote", "remove", "origin", cwd=lab.laptop)
+    url = {"GIT_GHOST_REPO": "http://127.0.0.1:9/ghosts.git"}  # where nobody answers: code 7
+    refused = lab.ghost("push", env=url)
+    assert f"the base commit {lab.head()} is on no remote, for there is none" in refused.err
+    for way in ("git remote add", "git config ghost.source", "git ghost push diff"):
+        assert way in refused.err
+    assert refused.code == 4
+    told = lab.ghost("doctor", env=url)
+    assert (told.err + told.out.decode()).count("for there is none") == 1
+    lab.sandbox.git("config", "ghost.source", lab.source_url, cwd=lab.laptop)
+    assert lab.ghost("push", env=url).code == 7
+    assert lab.ghost("push", "diff", env=url).code == 7
+
+
 # --- bases that no remote-tracking ref tells of ---------------------------------------------------
 
 

@@ -208,18 +208,16 @@ def test_no_setting_of_the_user_is_in_the_commits_patch(lab: Lab) -> None:
 # Remotes
 
 
-def test_with_no_remote_only_the_diff_goes_and_that_is_said(lab: Lab) -> None:
+def test_with_no_remote_the_diff_goes_and_this_repository_is_its_source(lab: Lab) -> None:
     lab.sandbox.git("remote", "remove", "origin", cwd=lab.laptop)
     lab.write("foo", b"b\n")
     lab.commit("Local")
     pushed = send(lab)
     assert pushed.lines == (f"{lab.head()} {lab.tree_of()}",)
-    assert "there is no remote" in texts(pushed)
-    assert "only the diff goes" in texts(pushed)
-    assert (pushed.source, pushed.remote_base) == ("", "")
+    assert f"recorded to be in {lab.laptop}, good for this machine alone" in texts(pushed)
+    assert (pushed.source, pushed.remote_base) == (str(lab.laptop), "")
     explicit = send(lab, what="all", base="HEAD~1")
     assert explicit.commits == 1
-    assert "only the diff" not in texts(explicit)
 
 
 def test_refs_below_refs_remotes_alone_are_no_remote(lab: Lab) -> None:
@@ -235,7 +233,7 @@ def test_a_remote_nothing_was_fetched_from_is_asked(lab: Lab) -> None:
     lab.commit("Local")
     assert send(lab, what="commits").lines == (f"{base} {lab.head()}",)
     explicit = send(lab, what="diff")
-    assert f"no remote-tracking ref has {lab.head()}" in texts(explicit)
+    assert f"the base commit {lab.head()} is on no remote, as far as is known" in texts(explicit)
 
 
 @pytest.mark.parametrize("what", ["commits", "all"])

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from git_ghost.errors import GhostError
 from git_ghost.git import version
 from git_ghost.gitconfig import GitConfig
-from git_ghost.model import count
+from git_ghost.model import Oid, count
 from git_ghost.quarantine import quarantine
 from git_ghost.settings import TABLE
 from git_ghost.store import listing
 from git_ghost.store.listing import place_of
 from git_ghost.store.send import probe_write
 from git_ghost.usecases.context import Context, Options, context_anywhere
-from git_ghost.usecases.pushing import guard, settle_bases, what_is_wanted
+from git_ghost.usecases.pushing import Bases, guard, settle_bases, what_is_wanted
 from git_ghost.worktree import base as bases, guards, snapshot
+from git_ghost.worktree.base import SourceRemote
 from git_ghost.worktree.leftovers import large_ignored
 
 
@@ -53,8 +54,9 @@ def doctor(options: Options = Options()) -> list[Check]:
     checks += _unknown_settings(context.config)
     checks += _ghost_repository_checks(context)
     if context.repository is not None and context.repository.work_tree:
-        checks.append(_check("base commit", lambda: _base(context)))
-        checks.append(_check("to be sent", lambda: _to_be_sent(context)))
+        decided: list[Bases] = []
+        checks.append(_check("base commit", lambda: _base(context, decided)))
+        checks.append(_check("to be sent", lambda: _to_be_sent(context, decided)))
         checks.append(_check("stays here", lambda: _ignored(context)))
     return checks
 
@@ -102,12 +104,14 @@ def _ghost_repository_checks(context: Context) -> Iterator[Check]:
         )
 
 
-def _base(context: Context) -> tuple[bool | None, str, str]:
+def _base(context: Context, settled: list[Bases]) -> tuple[bool | None, str, str]:
+    """Look at the base commit; what was found out goes into ``settled``."""
     decided = settle_bases(context)
+    settled.append(decided)
     base, source = decided.remote_base, decided.source
     if base is None:
         hint = "Push the branch to the source remote once, so that a pod can fetch its base there."
-        return None, f"no remote has {decided.head[:12]} or a commit before it", hint
+        return None, f"the base commit {decided.head[:12]} is on no remote", hint
     bases.require_advertised(context.here, source.remote, base, context.link)
     more = (
         f"; to be sent with it: {count(decided.span.count, 'local commit')}" if decided.span else ""
@@ -115,13 +119,14 @@ def _base(context: Context) -> tuple[bool | None, str, str]:
     return True, f"{base[:12]} on {source.remote} ({source.url}){more}", ""
 
 
-def _to_be_sent(context: Context) -> tuple[bool | None, str, str]:
+def _to_be_sent(context: Context, settled: list[Bases]) -> tuple[bool | None, str, str]:
+    decided = settled[0] if settled else Bases(Oid(""), None, None, None, SourceRemote())
     repository = context.here
     with quarantine(repository, context.options.working_dir) as private:
         private.copy_index()
         wanted = what_is_wanted(context, (), None)
         found = snapshot.select(private, snapshot.survey(private), wanted)
-        guard(private, found, settle_bases(context), wanted)
+        guard(private, found, decided, wanted)
         size = guards.show_size(sum(snapshot.sizes(repository, found).values()))
         changed, new = count(len(found.changed), "changed file"), len(found.untracked)
         return True, f"{changed}, {count(new, 'new file')}, {size}", ""

@@ -70,21 +70,20 @@ def about_leftovers(paths: Iterable[bytes]) -> Iterator[Notice]:
 
 def about_bases(decided: Bases, remotes: Iterable[str], here: str) -> Iterator[Notice]:
     """What a pull will need and may not find; ``here`` is this repository as a source."""
-    if decided.first is None and decided.source.url == here:
+    base = decided.span.base if decided.span else decided.start
+    text = f"the base commit {base} is on no remote"
+    if decided.remote_base is None and decided.source.url == here:
         yield Notice(
-            f"no remote has the base commit: it is recorded to be in {decided.source.url},"
-            " good for this machine alone"
+            f"{text}: it is recorded to be in {here}, good for this machine alone;"
+            " to pull elsewhere, push it to a remote first"
         )
-    elif not remotes and decided.remote_base is None:
+    elif decided.remote_base is None and not remotes:
         alone = "; only the diff goes" if decided.span is None else ""
-        text = "there is no remote: the base commit must be available where this is pulled"
-        yield Notice(text + alone)
+        yield Notice(f"{text}{alone}; see to it that it is there where this is pulled")
     elif decided.remote_base is None:
-        text = f"no remote-tracking ref has {decided.head} or a commit before it"
-        yield Notice(f"{text} (push or fetch it first)")
+        yield Notice(f"{text}, as far as is known here; fetch, or push it first")
     elif decided.span is None and decided.start not in (None, decided.remote_base):
-        text = f"the base commit {decided.start} is on no remote"
-        yield Notice(f"{text}; `git ghost push` without a base sends the commits too")
+        yield Notice(f"{text}; `git ghost push` without `diff` or a base sends the commits too")
     elif decided.span and decided.stray:
         text = f"the commits begin at {decided.span.base}, which is on no remote"
         yield Notice(f"{text}; `git ghost push` without a base sends all that are needed")

@@ -298,6 +298,8 @@ def settle_bases(
         assert remote_base is not None
         span = bases.describe_range(repository, remote_base, head)
     source = sources.for_push(context, span.base if span else remote_base)
+    if what == "auto" and base is None and remote_base is None and not source.url:
+        raise sources.nowhere(head)
     named = span and base is not None and span.base != remote_base
     stray = bool(named and span and not bases.is_on_remote(repository, span.base))
     return Bases(head, remote_base, start if what != "commits" else None, span, source, stray)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from git_ghost.errors import NoSuchBase, RemoteError, UsageError
 from git_ghost.model import Oid
 from git_ghost.store.format import Trailers
-from git_ghost.urls import is_local, locate, redact
+from git_ghost.urls import is_local, is_path, locate, redact
 from git_ghost.usecases.context import Context
 from git_ghost.worktree import base as bases
 from git_ghost.worktree.base import SourceRemote
@@ -57,14 +57,26 @@ def for_clone(context: Context, hash: str, trailers: Trailers, depth: int) -> So
 def for_push(context: Context, base: str | None) -> SourceRemote:
     """The remote that has ``base``, and the URL that a ghost on it records.
 
-    A ghost repository that is good for this machine alone may record this very repository.
+    A ghost repository on this machine may record this very repository, where no remote will do.
     """
     source = bases.find_source(context.here, base, _preferred(context))
     if context.settings.source:
         return source._replace(url=redact(context.settings.source))
-    if base is None and context.store().embedded:
+    store = context.store()
+    lonely = not context.config.remotes() and is_path(store.url)
+    if lonely or (base is None and store.embedded):
         return SourceRemote(url=this_repository(context))
     return source
+
+
+def nowhere(head: Oid) -> NoSuchBase:
+    """The error for a push whose base nobody could get anywhere: there is no source."""
+    return NoSuchBase(
+        f"the base commit {head} is on no remote, for there is none: what is pushed could not be"
+        " cloned or pulled elsewhere",
+        "Add a remote (git remote add origin URL) and push there, or name a repository that has the"
+        f" history: git config ghost.source URL. {_DIFF_ALONE}",
+    )
 
 
 def this_repository(context: Context) -> str:
