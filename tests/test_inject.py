@@ -422,9 +422,9 @@ def container(extra: str) -> str:
          "container 'b' of workflow/w has the volume 'x' at /workspace already"),
         (["{{x}}"], JOB, 2, "standard input:1: {{x}} means something in a workflow, not in a Job"),
         (["--git-secret", "one"], JOB, 2, "the Secret one is for the source"),
-        (["--mount", "workspace"], JOB, 2, "'workspace' cannot be mounted at"),
-        (["--mount", "/"], JOB, 2, "'/' cannot be mounted at"),
-        (["--mount", "/a/../b"], JOB, 2, "'/a/../b' cannot be mounted at"),
+        (["--mount", "workspace"], JOB, 2, "nothing can be mounted at 'workspace'"),
+        (["--mount", "/"], JOB, 2, "nothing can be mounted at '/'"),
+        (["--mount", "/a/../b"], JOB, 2, "nothing can be mounted at '/a/../b'"),
         (["-l", "x"], JOB, 2, "'x' is not a valid label"),
         (["-l", "x=a b"], JOB, 2, "'a b' cannot be the value of the label x"),
         (["-l", f"x={'a' * 64}"], JOB, 2, "At most 63 letters"),
@@ -505,7 +505,7 @@ def test_path_says_where_a_kind_nobody_knows_has_its_pod_template(
     [
         ("spec.", 2, "'spec.' is not the place of a pod template"),
         ("Gadget.x.io=spec.template", 1, "gadget has no pod template: spec.template is missing"),
-        ("spec.template", 1, "git ghost does not know the kind of gadget"),
+        ("spec.template", 1, "--path spec.template found nothing in gadget"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_told(box: Sandbox, place: str, code: int, said: str) -> None:

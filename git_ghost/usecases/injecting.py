@@ -86,7 +86,7 @@ def inject(
         *left_out(context, target.source),
         *_written_anew(done),
     ]
-    check_added(outcomes)
+    check_added(outcomes, context.settings.pod_templates)
     objects = tuple(document.data for document in done)
     return Injected(objects, outcomes, tuple(notices), target.hash, _text(done, output))
 
@@ -149,11 +149,21 @@ def unknown(outcomes: Sequence[InjectedObject], *, strict: bool = False) -> Iter
             yield Notice(f"{text}; it is passed on unchanged")
 
 
-def check_added(outcomes: Sequence[InjectedObject]) -> None:
-    """Refuse to print manifests none of which gets the code: somebody may create them."""
+def check_added(outcomes: Sequence[InjectedObject], places: Sequence[str]) -> None:
+    """Refuse to print manifests none of which gets the code: somebody may create them.
+
+    ``places`` is where the user says that other kinds have their pod templates.
+    """
     if any(outcome.templates for outcome in outcomes):
         return
     names = ", ".join(outcome.name for outcome in outcomes if not outcome.known)
+    anywhere = ", ".join(place for place in places if "=" not in place)
+    if names and anywhere:
+        raise ManifestError(
+            f"nothing was added: --path {anywhere} found nothing in {names}",
+            "Name the place of a pod template or of a pod's spec, [] for the items of a list:"
+            " --path spec.workers[].template",
+        )
     why = (
         f"git ghost does not know the kind of {names}"
         if names

@@ -143,7 +143,7 @@ def run(
     step = _step(context, so_far.run, None)
     checked = _inject(documents, step)
     outcomes = tuple(outcomes_of(documents, step))
-    check_added(outcomes)
+    check_added(outcomes, context.settings.pod_templates)
     create.plan(checked, access.namespace, "")
     _shape(documents, job, step)
     cluster = None if manner.dry_run == "client" else _Connecting(access)

@@ -152,7 +152,7 @@ def _mount_path(path: str) -> str:
     normal = posixpath.normpath(path)
     if not path.startswith("/") or normal in ("/", "//") or ":" in path or ".." in path.split("/"):
         raise UsageError(
-            f"'{path}' cannot be mounted at", "Give an absolute path, such as /workspace."
+            f"nothing can be mounted at '{path}'", "Give an absolute path, such as /workspace."
         )
     return normal
 
