@@ -193,7 +193,7 @@ def test_without_a_remote_a_ghost_on_this_machine_can_be_cloned(
     lab.write("foo", b"b\n")
     url = {"GIT_GHOST_REPO": scheme + lab.ghost_url}
     pushed = lab.ghost(*form.split(), env=url)
-    assert f"is on no remote: it is recorded to be in {lab.laptop}, good for this" in pushed.err
+    assert f"is on no remote: the ghost names {lab.laptop} as its source" in pushed.err
     pod = lab.sandbox.root / "pod"
     lab.sandbox.ghost("clone", pushed.ok().split()[-1], pod, env=url).ok()
     assert arrives(lab, pod)
@@ -316,7 +316,10 @@ def test_without_any_set_up_a_ghost_can_be_cloned_by_its_hash(
     sandbox.git("commit", "--quiet", "-m", "First", cwd=work)
     (work / "foo").write_bytes(b"b\n")
     done = sandbox.ghost("push", cwd=work)
-    assert f"recorded to be in {work}, good for this machine alone" in done.err
+    assert (
+        f"the ghost names {work} as its source, so it can be pulled on this machine only"
+        in done.err
+    )
     base, hash = done.ok().split()
     sandbox.git("commit", "--quiet", "--amend", "-m", "Another", cwd=work)
     sandbox.ghost("clone", hash, pod).ok()

@@ -96,6 +96,23 @@ def test_outside_a_repository_is_1(sandbox: Sandbox) -> None:
     assert err.startswith(f"error: {sandbox.root} is not in a git repository\nhint: ")
 
 
+@pytest.mark.parametrize(
+    ("args", "code", "said"),
+    [
+        ("completion", 2, "missing argument SHELL: bash, zsh or fish"),
+        ("list --from nosuch", 2, "'nosuch' is not a commit here"),
+        ("delete --from=* --to nosuch", 2, "'nosuch' is not a commit here"),
+        ("diff nosuch", 4, "7 or more digits of its hash"),
+        ("pull 1234567", 3, "there is no ghost 1234567 in {repo}"),
+        ("delete 1234567", 3, "there is no ghost 1234567 in {repo}"),
+    ],
+)
+def test_a_name_that_names_nothing_is_told_with_a_way_on(
+    lab: Lab, args: str, code: int, said: str
+) -> None:
+    assert said.format(repo=lab.ghost_url) in lab.ghost(*args.split()).fails(code)
+
+
 def test_no_such_ghost_is_3(lab: Lab) -> None:
     for command in ("pull", "show", "clone", "delete"):
         assert HASH in lab.ghost(command, HASH).fails(3)

@@ -289,10 +289,12 @@ def test_clone_prints_nothing_on_stdout_and_says_where(lab: Lab, pushed: str) ->
     place.mkdir()
     done = lab.ghost("clone", pushed, "w", at=place)
     assert done.ok() == ""
-    assert done.err.startswith(f"pulled {pushed} into {place}/w: ")
+    assert done.err.startswith(f"cloned {pushed} into {place}/w: ")
     assert lab.tree_of(place / "w") == pushed
     told = json.loads(lab.ghost("clone", pushed, "--json", at=place).out)
     assert told["directory"] == str(place / "source")
+    assert "told" not in told["pulled"]
+    assert told["pulled"]["branch"] == ""
     assert (told["pulled"]["hash"], told["pulled"]["head"]) == (pushed, "detached")
 
 

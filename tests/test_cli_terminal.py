@@ -74,6 +74,16 @@ def test_no_color_is_honoured(lab: Lab) -> None:
     assert "\x1b" not in on_terminal(lab, "doctor", env=env)
 
 
+def test_what_a_pull_tells_a_terminal_has_short_ids(lab: Lab) -> None:
+    lab.write("foo", b"b\n")
+    base, tree = lab.ghost("push").ok().split()
+    lab.sandbox.git("checkout", "--quiet", "--force", "--detach", "HEAD^", cwd=lab.laptop)
+    shown = on_terminal(lab, "pull", tree)
+    assert f"pulled {tree[:12]}: " in shown
+    assert f"HEAD is detached at {base[:12]}\n" in shown
+    assert f"pulled {tree}: " in on_terminal(lab, "pull", "-v", tree)
+
+
 def test_an_empty_diff_starts_no_pager(lab: Lab) -> None:
     assert on_terminal(lab, "diff", env={"GIT_PAGER": "echo paged; cat"}) == ""
 

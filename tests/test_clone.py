@@ -329,3 +329,28 @@ def test_folders_that_are_not_ours_are_left_alone(lab: Lab) -> None:
     os.mkfifo(place / "git-ghost-0123456789ab" / "lock")  # opening it would wait for ever
     clone(hash, str(lab.sandbox.root / "pod"), options(lab))
     assert len(list(place.glob("git-ghost-*/precious"))) == 2
+
+
+@pytest.mark.parametrize("is_repository", [False, True])
+def test_a_folder_with_other_things_is_refused_with_a_hint_that_works(
+    lab: Lab, is_repository: bool
+) -> None:
+    tree = lab.ghost("push").ok().split()[-1]
+    junk = lab.fresh_clone("junk") if is_repository else lab.sandbox.root / "junk"
+    junk.mkdir(exist_ok=True)
+    (junk / "mine").write_text("stays")
+    done = lab.ghost("clone", "--force", tree, junk)
+    assert "is not an empty folder" in done.fails(5)
+    hint = f"git -C {junk} ghost pull HASH" if is_repository else "move away what is in it"
+    assert hint in done.err
+    assert (junk / "mine").read_text() == "stays"
+
+
+def test_only_of_a_ghost_repository_it_is_said_how_to_make_one(lab: Lab) -> None:
+    tree = lab.ghost("push").ok().split()[-1]
+    nowhere, to = str(lab.sandbox.root / "nowhere.git"), lab.sandbox.root / "to"
+    done = lab.ghost("clone", tree, to, env={"GIT_GHOST_SOURCE": nowhere})
+    assert f"there is no repository at {nowhere}" in done.fails(7)
+    assert "new ghost repository" not in done.err
+    done = lab.ghost("clone", tree, to, env={"GIT_GHOST_REPO": nowhere})
+    assert "new ghost repository" in done.fails(7)

@@ -159,13 +159,13 @@ def test_only_safe_transports_lead_to_a_host_that_a_ghost_names(
     stranger = Stranger(sandbox, http_server)
     sandbox.config("protocol.allow", "always")
     http_server.requests.clear()
-    assert "not contacted by way of http unasked" in stranger.clone().fails(7)
+    assert "unless you agree, it is not contacted over 'http'" in stranger.clone().fails(7)
     assert http_server.requests == []
     lab, mark = stranger.lab, sandbox.root / "ran"
     for source, way in ((f"ext::touch {mark}", "ext"), ("ftp://127.0.0.1/x", "ftp")):
         lab.write("foo", way.encode())
         stranger.hash = lab.ghost("push", env={"GIT_GHOST_SOURCE": source}).ok().split()[-1]
-        assert f"by way of {way} unasked" in stranger.clone().fails(7)
+        assert f"not contacted over '{way}'" in stranger.clone().fails(7)
     assert not mark.exists()
 
 
@@ -179,7 +179,8 @@ def test_a_path_is_for_ghosts_that_are_on_this_machine(
     hash = lab.ghost("push", env={"GIT_GHOST_SOURCE": local.source_url}).ok().split()[-1]
     env = {"GIT_GHOST_REPO": lab.ghost_url}
     err = lab.sandbox.ghost("clone", hash, "pod", env=env).fails(7)
-    assert f"names the source {local.source_url}; it is not contacted by way of file" in err
+    assert f"names the source {local.source_url}; unless you agree, it is not" in err
+    assert "contacted over 'file'" in err
 
 
 def test_ssh_keys_are_offered_to_known_hosts_alone(sandbox: Sandbox, ssh_server: SshServer) -> None:
@@ -209,7 +210,7 @@ def test_annotations_of_a_cluster_do_not_choose_who_gets_credentials(
     with pytest.raises(RemoteError, match="only an annotation of job") as caught:
         rebuild(coded, pod)
     assert "--ghost-repo" in caught.value.hint
-    with pytest.raises(RemoteError, match="ghost alone names the source"):
+    with pytest.raises(RemoteError, match="only the ghost names the source"):
         rebuild(coded, pod, Options(repo=stranger.lab.ghost_url))
     assert http_server.requests == []
     in_sandbox.config("ghost.trustedSource", "127.0.0.1")

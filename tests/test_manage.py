@@ -77,8 +77,9 @@ def test_the_ends_are_globs_or_commits_here(lab: Lab) -> None:
     assert ends(list_ghosts(opts, start="*", to="?" * 40)) == sorted([one, two])
     assert ends(list_ghosts(opts, what="commits", to="HEAD")) == [commits]
     assert ends(list_ghosts(opts, what="all", start="HEAD", to="HEAD")) == []
-    assert list_ghosts(opts, start="nowhere") == []
-    assert list_ghosts(opts, start="-x") == []
+    for nothing in ("nowhere", "-x"):
+        with pytest.raises(UsageError, match=f"'{nothing}' is not a commit here"):
+            list_ghosts(opts, start=nothing)
     assert head == lab.head()
 
 

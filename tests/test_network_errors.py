@@ -180,7 +180,7 @@ def test_an_unknown_ssh_host_key_is_told(
 ) -> None:
     lab = serve(ssh_server)
     become(monkeypatch, ssh_server.client_env(known_hosts=ssh_server.wrong_known_hosts))
-    words = ("the ssh host key could not be verified of", lab.ghost_url)
+    words = ("the ssh host key could not be verified for", lab.ghost_url)
     refused(lambda: push(lab.options()), *words)
     become(monkeypatch, ssh_server.client_env(known_hosts=Path(os.devnull)))
     refused(lambda: pull("a" * 40, lab.options()), *words)

@@ -129,7 +129,7 @@ def test_progress_goes_to_a_log_in_whole_plain_lines(lab: Lab) -> None:
     lab.source_url = f"file://{lab.source_url}"
     err = clone(lab, tree, "--progress")
     assert re.search(r"^Receiving objects: +\d+% ", err, re.MULTILINE)
-    assert re.search(rf"^pulled {tree} into \S+workspace: \d+ files changed$", err, re.MULTILINE)
+    assert re.search(rf"^cloned {tree} into \S+workspace: \d+ files written$", err, re.MULTILINE)
     assert not re.search(r"[\r\x1b]", err)
     assert len(err.splitlines()) < 12
     assert "Receiving" not in lab.ghost("clone", tree, "other", at=lab.sandbox.root).err

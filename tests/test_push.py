@@ -214,7 +214,7 @@ def test_with_no_remote_the_diff_goes_and_this_repository_is_its_source(lab: Lab
     lab.commit("Local")
     pushed = send(lab)
     assert pushed.lines == (f"{lab.head()} {lab.tree_of()}",)
-    assert f"recorded to be in {lab.laptop}, good for this machine alone" in texts(pushed)
+    assert f"the ghost names {lab.laptop} as its source, so it can be" in texts(pushed)
     assert (pushed.source, pushed.remote_base) == (str(lab.laptop), "")
     explicit = send(lab, what="all", base="HEAD~1")
     assert explicit.commits == 1

@@ -69,8 +69,10 @@ def matching(ghosts: Iterable[Listed], start: str = "", to: str = "") -> list[Li
     ]
 
 
-def resolve_prefix(listed: Sequence[Listed], digits: str) -> str:
+def resolve_prefix(listed: Sequence[Listed], digits: str, where: str) -> str:
     """The full id that ``digits`` begin: of a tree, a commit, or a ghost's own commit.
+
+    ``where`` is the ghost repository they are in.
 
     Raises NoSuchGhost when there is none, or more than one.
     """
@@ -81,14 +83,13 @@ def resolve_prefix(listed: Sequence[Listed], digits: str) -> str:
         shown = "".join(f"\n  {end}" for end in sorted(ends)[:8])
         raise NoSuchGhost(f"{digits} is ambiguous; it may be:{shown}", "Give more digits.")
     if not ends:
-        raise no_such_ghost(digits)
+        raise no_such_ghost(digits, where)
     return ends.pop()
 
 
-def no_such_ghost(digits: str, where: str = "") -> NoSuchGhost:
+def no_such_ghost(digits: str, where: str) -> NoSuchGhost:
     """The error for a hash that names no ghost."""
-    at = f" in {where}" if where else ""
     return NoSuchGhost(
-        f"there is no ghost {digits}{at}",
+        f"there is no ghost {digits} in {where}",
         "See `git ghost list`; check --ghost-repo and --ghost-prefix, and that the push succeeded.",
     )

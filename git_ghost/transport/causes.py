@@ -34,6 +34,9 @@ _REJECTED = (
     "The server's own rules say no; its message is above.",
 )
 
+_CHECK = "Check the URL."
+_MAKE = " (A new ghost repository is made with `git init --bare`.)"
+
 _CAUSES = (  # the first that is found counts
     _Cause(
         r"transport '(\S+)' not allowed",
@@ -58,14 +61,14 @@ _CAUSES = (  # the first that is found counts
     ),
     _Cause(
         r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
-        "the ssh host key could not be verified of",
-        "Add the host's key to known_hosts, which in a mounted secret is its key `known_hosts`:"
+        "the ssh host key could not be verified for",
+        "Add the host's key to ~/.ssh/known_hosts, or to `known_hosts` in a mounted secret:"
         " take it from `ssh-keyscan HOST` and compare it with what the host's owners publish."
         " Host key checks are never switched off.",
     ),
     _Cause(
         r"certificate (?:problem|verif)|certificate has expired|self.signed certificate",
-        "the TLS certificate could not be verified of",
+        "the TLS certificate could not be verified for",
         "Give git the authority that signed it: git config http.<url>.sslCAInfo FILE; in a mounted"
         " secret, its key `ca.crt`.",
     ),
@@ -141,7 +144,7 @@ _CAUSES = (  # the first that is found counts
         r"does not appear to be a git repository|[Rr]epository .*not found|not a git repository"
         r"|repository '.*' does not exist|No such file or directory|returned error: 404",
         "there is no repository at",
-        "Check the URL. (A new ghost repository is made with `git init --bare`.)",
+        _CHECK + _MAKE,
     ),
     _Cause(
         r"returned error: 429|Too Many Requests",
@@ -188,8 +191,11 @@ def is_known(said: str) -> bool:
     return any(re.search(cause.said, said) for cause in _CAUSES)
 
 
-def explain(failure: GitFailed, url: str) -> GhostError:
-    """The sentence for a failed network command: what, where, git's own words, what to do."""
+def explain(failure: GitFailed, url: str, *, source: bool = False) -> GhostError:
+    """The sentence for a failed network command: what, where, git's own words, what to do.
+
+    ``source``: ``url`` is that of the source, not of the ghost repository.
+    """
     said = redact_text(failure.stderr, url)
     shown = redact(url)
     if match := re.search(r"couldn't find remote ref (\S+)", said):
@@ -198,7 +204,7 @@ def explain(failure: GitFailed, url: str) -> GhostError:
         if match := re.search(cause.said, said):
             text = cause.text.format(*match.groups())
             passing = cause.passing and not _REFUSED.search(said)
-            hint = cause.hint.format(*match.groups())
+            hint = cause.hint.removesuffix(_MAKE if source else "").format(*match.groups())
             return RemoteError(f"{text} {shown}{_quoted(said)}", hint, passing=passing)
     return RemoteError(
         f"git could not talk to {shown}{_quoted(said)}",

@@ -128,7 +128,7 @@ class Credentials:
         self._prepared: dict[tuple[str, str], _Given] = {}
         if self._source and not source_url:
             raise UsageError(
-                "the ghost alone names the source, and credentials do not go where a ghost says",
+                "only the ghost names the source, and credentials do not go where a ghost says",
                 "Name the source: --source or GIT_GHOST_SOURCE.",
             )
 

@@ -78,7 +78,7 @@ def guarded(
         return place
     scheme, allowed = parse(real).scheme or "file", _allowed(ghosts, place.env, config)
     if scheme not in allowed:
-        raise _refused(url, f"by way of {scheme.removesuffix('::')}")
+        raise _refused(url, f"over '{scheme.removesuffix('::')}'")
     env = {**place.env, "GIT_PROTOCOL_FROM_USER": "0", "GIT_ALLOW_PROTOCOL": ":".join(allowed)}
     if scheme == "ssh":
         command = place.link.ssh.strict_command() if place.link.ssh else ""
@@ -125,7 +125,8 @@ def explained(url: str) -> Iterator[None]:
 
 def _refused(url: str, how: str) -> RemoteError:
     return RemoteError(
-        f"the ghost alone names the source {redact(url)}; it is not contacted {how} unasked",
+        f"only the ghost names the source {redact(url)};"
+        f" unless you agree, it is not contacted {how}",
         _how_to_agree(url),
     )
 

@@ -7,6 +7,7 @@ import fcntl
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from shlex import quote
 
 from git_ghost.errors import GhostError, LocalChanges, UsageError
 from git_ghost.files import private_folder, remove_folder
@@ -99,6 +100,8 @@ def clone(
             quarantine(repository, options.working_dir, context.link.activity) as private,
         ):
             pulled = bring(here, private, inbox, wanted, source, lock, force=force, exact=exact)
+    if pulled.head == "detached":
+        pulled = replace(pulled, branch="")  # no branch that was left is worth going back to
     return Cloned(target, pulled, redact(source.name))
 
 
@@ -117,7 +120,7 @@ def _fetch_ghost(
     target = hash_argument(hash)
     if not is_oid(target):  # only the list tells whether it is SHA-1 or SHA-256
         listed = listing.list_ghosts(place_of(None, context.link), context.store())
-        target = resolve_prefix(listed, target)
+        target = resolve_prefix(listed, target, context.store().shown)
     return find_in_any_format(context, outside, target, base, "auto")
 
 
@@ -146,7 +149,7 @@ def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repositor
         if not made and there - left - _OF_THE_VOLUME:
             raise LocalChanges(
                 f"{target} exists and is not an empty folder",
-                "Name another folder, or pull inside it: git ghost pull.",
+                _beside(target),
             )
         for name in left:  # a clone was killed while it made its .git
             remove_folder(os.path.join(target, name))
@@ -169,6 +172,13 @@ def _made(target: str, url: str, object_format: str) -> Iterator[tuple[Repositor
             stop_all()  # nobody may write in there any more
             _unmake(target, existed)
             raise
+
+
+def _beside(target: str) -> str:
+    """What to do about a folder that a clone cannot go into."""
+    if os.path.lexists(os.path.join(target, ".git")):
+        return f"Name another folder, or pull inside it: git -C {quote(target)} ghost pull HASH"
+    return "Name another folder, or move away what is in it: --force sets nothing aside there."
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ def find(inbox: Inbox, context: Context, hash: str, base: str | None, what: str)
     start = commit_named(context, base) if base is not None else ""
     if not is_oid(target):
         listed = listing.list_ghosts(inbox.place, inbox.store)
-        target = resolve_prefix(listed, target)
+        target = resolve_prefix(listed, target, inbox.store.shown)
     fetched = inbox.finish(inbox.start(refspecs_for(inbox.store.prefix, target, start)))
     found = [f for f in fetched if f.ghost.to == target and (not start or f.ghost.base == start)]
     diffs = [f for f in found if isinstance(f.ghost, DiffGhost)]

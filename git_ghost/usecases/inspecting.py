@@ -253,7 +253,11 @@ class _Sides:
         try:
             hash_argument(text)
         except UsageError as e:
-            raise NoSuchBase(f"'{text}' is neither a commit here nor a ghost's hash") from e
+            raise NoSuchBase(
+                f"'{text}' is neither a commit here nor a ghost's hash",
+                "Name a commit, a branch or a tag of this repository, or a ghost by 7 or more"
+                " digits of its hash: see `git ghost list`.",
+            ) from e
         if self._inbox is None:
             self._inbox = Inbox(private, context.store(), context.object_format, context.link)
         wanted = finding.find(self._inbox, context, text, None, "auto")

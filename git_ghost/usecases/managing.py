@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from git_ghost.errors import NoSuchGhost, UsageError
@@ -54,20 +55,21 @@ def _select(
 ) -> list[Listed]:
     found = [g for g in listed if isinstance(g.ghost, _KINDS[what])]
     found = matching(found, _resolved(context, start), _resolved(context, to))
+    where = context.store().shown
     if hashes or exactly:
-        ends = {resolve_prefix(found, hash_argument(digits)) for digits in hashes}
-        rows = {_resolved_row(found, *row) for row in exactly}
+        ends = {resolve_prefix(found, hash_argument(digits), where) for digits in hashes}
+        rows = {_resolved_row(found, *row, where) for row in exactly}
         found = [g for g in found if g.ghost.to in ends or (g.ghost.base, g.ghost.to) in rows]
     return sorted(found, key=lambda g: (isinstance(g.ghost, DiffGhost), g.ghost.ref))
 
 
-def _resolved_row(listed: Sequence[Listed], start: str, to: str) -> tuple[str, str]:
+def _resolved_row(listed: Sequence[Listed], start: str, to: str, where: str) -> tuple[str, str]:
     """The two ends, whole, of the one ghost that leads from ``start`` to ``to``, or prefixes."""
     base, hash = hash_argument(start), hash_argument(to)
     on_base = [g for g in listed if g.ghost.base.startswith(base)]
     if not any(g.ghost.to.startswith(hash) for g in on_base):
-        raise listing.no_such_ghost(f"{hash} on the base {base}")
-    end = resolve_prefix(on_base, hash)
+        raise listing.no_such_ghost(f"{hash} on the base {base}", where)
+    end = resolve_prefix(on_base, hash, where)
     starts = sorted({g.ghost.base for g in on_base if g.ghost.to == end})
     if len(starts) > 1:
         raise NoSuchGhost(f"the base {base} is ambiguous: {', '.join(starts)}", "Give more digits.")
@@ -75,11 +77,20 @@ def _resolved_row(listed: Sequence[Listed], start: str, to: str) -> tuple[str, s
 
 
 def _resolved(context: Context, glob: str) -> str:
-    """A commit's name here (``HEAD``, a branch, an abbreviation) as its id; a glob as it is."""
+    """A commit's name here (``HEAD``, a branch, an abbreviation) as its id; a glob as it is.
+
+    Raises UsageError for what is neither, and no part of an id.
+    """
     glob = glob.strip()
-    if not glob or any(c in glob for c in "*?[") or context.repository is None:
+    if not glob or any(c in glob for c in "*?["):
         return glob
-    return context.repository.commit(glob) or glob
+    found = context.repository.commit(glob) if context.repository else None
+    if found is None and not re.fullmatch(r"[0-9A-Fa-f]+", glob):
+        raise UsageError(
+            f"'{glob}' is not a commit here",
+            "Give the name of one, or an id, of which `*` may stand for a part: '1a2b3c*'.",
+        )
+    return found or glob
 
 
 def delete(

@@ -74,8 +74,8 @@ def about_bases(decided: Bases, remotes: Iterable[str], here: str) -> Iterator[N
     text = f"the base commit {base} is on no remote"
     if decided.remote_base is None and decided.source.url == here:
         yield Notice(
-            f"{text}: it is recorded to be in {here}, good for this machine alone;"
-            " to pull elsewhere, push it to a remote first"
+            f"{text}: the ghost names {here} as its source, so it can be pulled on this machine"
+            " only; to pull elsewhere, push it to a remote first"
         )
     elif decided.remote_base is None and not remotes:
         alone = "; only the diff goes" if decided.span is None else ""

@@ -45,10 +45,11 @@ class Pulled:
     base: str
     """The commit HEAD is on."""
     changed: int
-    """How many files were written or removed."""
+    """How many files were written or removed: by a clone into a new folder, all there are."""
     head: str
     """``""`` (HEAD stayed), ``branch`` (its branch was fast-forwarded) or ``detached``."""
     branch: str
+    """The branch HEAD is on, or was on before a pull detached it; empty: none."""
     backup: str
     """The ref that holds what ``force`` set aside, or empty."""
     restore: tuple[str, ...]

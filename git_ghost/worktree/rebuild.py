@@ -76,7 +76,7 @@ def finish_fetch_commits(
             finish_fetch_commits(place, whole, source, commits)
             return
         if not _not_ours(e.stderr):
-            raise explain(e, source) from e
+            raise explain(e, source, source=True) from e
     inside = [f"+refs/{kind}/*:refs/git-ghost/base/{kind}/*" for kind in ("heads", "tags")]
     try:
         network.finish(network.fetch(place, source, inside, depth=_WHOLE), source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from git_ghost.cli.commands.pull import report
+from git_ghost.cli.commands.pull import for_json, report
 from git_ghost.cli.options.common import (
     GhostCommand,
     calling,
@@ -31,7 +31,7 @@ from git_ghost.cli.view.output import put_json
     help="The base, as `git ghost push` printed it first: with --source and DIR, it is fetched"
     " while the ghost is.",
 )  # fmt: skip
-@force_option()
+@force_option("In a folder cloned into before: set")
 @exact_option()
 @source_option()
 @json_option()
@@ -68,5 +68,5 @@ def command(
     if as_json:
         from dataclasses import asdict
 
-        put_json(asdict(cloned))
+        put_json({**asdict(cloned), "pulled": for_json(cloned.pulled)})
     report(cloned.pulled, cloned.directory, cloned.source)

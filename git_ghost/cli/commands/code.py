@@ -90,7 +90,7 @@ def _print_difference(found: Coded, other: str, cluster: Any) -> None:
 
 
 def _clone(found: Coded, directory: str, as_json: bool) -> None:
-    from git_ghost.cli.commands.pull import report
+    from git_ghost.cli.commands.pull import for_json, report
     from git_ghost.usecases import coding
 
     with calling() as options:
@@ -98,5 +98,5 @@ def _clone(found: Coded, directory: str, as_json: bool) -> None:
     if as_json:
         from dataclasses import asdict
 
-        put_json(asdict(cloned))
+        put_json({**asdict(cloned), "pulled": for_json(cloned.pulled)})
     report(cloned.pulled, cloned.directory, cloned.source)

@@ -9,9 +9,9 @@ from git_ghost.cli.options.common import GhostCommand
 SHELLS = ("bash", "zsh", "fish")
 
 
-@click.command("completion", cls=GhostCommand)
-@click.argument("shell", type=click.Choice(SHELLS), metavar="bash|zsh|fish")
-def command(shell: str) -> None:
+@click.command("completion", cls=GhostCommand, forms=["SHELL"])
+@click.argument("shell", type=click.Choice(SHELLS), required=False, metavar="SHELL")
+def command(shell: str | None) -> None:
     """Print a script that completes git ghost in a shell.
 
     It completes commands, options and, after `git ghost pull` and the like, the hashes in the ghost
@@ -25,6 +25,9 @@ def command(shell: str) -> None:
     fish    git ghost completion fish \\
               > ~/.config/fish/completions/git-ghost.fish
     """
+    if shell is None:
+        text = "Missing argument SHELL: bash, zsh or fish"
+        raise click.UsageError(text, click.get_current_context())
     click.echo(script(shell), nl=False)
 
 

@@ -49,8 +49,8 @@ def command(
     exactly = [(row[0], row[1]) for row in rows if row[1:]]
     if not (hashes or exactly or (start and to) or everything or dry_run):
         raise click.UsageError(
-            "All must be set if multiple ghosts are deleted: give --all, or both --from and --to,"
-            " or a HASH.",
+            "All must be set if multiple ghosts are deleted; otherwise name both --from and --to,"
+            " or the HASH of each.",
             click.get_current_context(),
         )
     told: list[Notice] = []

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,9 +20,11 @@ from git_ghost.cli.options.common import (
     quiet,
     source_option,
     split_form,
+    verbose,
 )
 from git_ghost.cli.options.containers import attempt, container_options, write_report
 from git_ghost.cli.types import HASH, KINDS, after_kind
+from git_ghost.cli.view.ids import shown_ids
 from git_ghost.cli.view.output import count, few, paths, put_json, say, tell, warn
 
 if TYPE_CHECKING:
@@ -68,10 +71,15 @@ def command(words: tuple[str, ...], force: bool, exact: bool, as_json: bool) -> 
         )  # fmt: skip
     write_report(pulled, "", finished)
     if as_json:
-        from dataclasses import asdict
-
-        put_json(asdict(pulled))
+        put_json(for_json(pulled))
     report(pulled)
+
+
+def for_json(pulled: Pulled) -> dict[str, Any]:
+    """What ``--json`` prints of a pull: what it did, not what was told of it before."""
+    from dataclasses import asdict
+
+    return {key: value for key, value in asdict(pulled).items() if key != "told"}
 
 
 def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | None]:
@@ -87,16 +95,21 @@ def parse_words(words: tuple[str, ...]) -> tuple[str, str, str | None, str | Non
 
 
 def report(pulled: Pulled, where: str = "", source: str = "") -> None:
-    """Tell on stderr what a pull (into folder ``where``) did, and what it left to do."""
+    """Tell on stderr what a pull (a clone into folder ``where``) did, and what it left to do."""
     if not quiet():
-        into = f" into {few([where], 1)}" if where else ""
-        say(f"pulled {pulled.hash}{into}: {count(pulled.changed, 'file')} changed")
+        ids = (pulled.hash, pulled.base)
+        shown = shown_ids(ids, whole=verbose() > 0, stream=sys.stderr)
+        files = count(pulled.changed, "file")
+        if where:
+            say(f"cloned {shown(pulled.hash)} into {few([where], 1)}: {files} written")
+        else:
+            say(f"pulled {shown(pulled.hash)}: {files} changed")
         if pulled.head == "branch":
-            say(f"  branch {pulled.branch} was fast-forwarded to {pulled.base}")
+            say(f"  branch {pulled.branch} was fast-forwarded to {shown(pulled.base)}")
         elif pulled.head == "detached":
-            left = pulled.branch if not where else ""
+            left = pulled.branch
             was = f" (it was on {left}: git switch {left})" if left else ""
-            say(f"  HEAD is detached at {pulled.base}{was}")
+            say(f"  HEAD is detached at {shown(pulled.base)}{was}")
         if source:
             say(f"  from {few([source], 1)}")
     if pulled.backup:

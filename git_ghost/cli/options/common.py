@@ -297,11 +297,12 @@ def json_option() -> Decorator:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
-def force_option() -> Decorator:
-    """``--force``, the same everywhere."""
+def force_option(begin: str = "Set") -> Decorator:
+    """``--force``, the same everywhere; ``begin`` is how its help begins."""
     return click.option(
         "--force", is_flag=True,
-        help="Set local changes that are in the way aside, in a backup ref, instead of refusing.",
+        help=f"{begin} local changes that are in the way aside, in a backup ref, instead of"
+        " refusing.",
     )  # fmt: skip
 
 
