@@ -64,6 +64,14 @@ def test_attributes_that_make_other_bytes_elsewhere_are_told(lab: Lab) -> None:
     }
 
 
+def test_new_attributes_count_for_files_that_did_not_change(lab: Lab) -> None:
+    lab.write("lf.txt", b"one\n")
+    lab.commit("A text")
+    lab.push()
+    lab.write(".gitattributes", b"*.txt text eol=crlf\n")
+    assert told(lab) == {"eol=crlf": ["lf.txt"]}
+
+
 def test_tracked_files_under_a_filter_of_this_machine_are_told_unchanged_too(lab: Lab) -> None:
     with_filter(lab, "rot", ROT, BACK)
     with_filter(lab, "longer", "sed s/^/x/", "sed s/^x//")

@@ -140,6 +140,26 @@ def test_what_git_cannot_be_kept_from_sending_is_refused_before_anybody_is_asked
     assert https_server.requests == []
 
 
+@pytest.mark.parametrize("end", ["?a", "#a", "?a=b#c", "/?"])
+def test_a_url_with_a_query_gets_nothing_either(
+    web: Stranger, https_server: HttpsServer, end: str
+) -> None:
+    give_everything(web)
+    store = Path(web.lab.ghost_url)
+    ref = web.sandbox.text("for-each-ref", "--format=%(refname)", cwd=store)
+    text = web.sandbox.git("cat-file", "commit", ref, cwd=store)
+    lie = text.replace(web.lab.source_url.encode(), (web.lab.source_url + end).encode())
+    assert lie != text
+    made = ("hash-object", "-t", "commit", "-w", "--stdin")
+    commit = web.sandbox.git(*made, cwd=store, stdin=lie).decode().strip()
+    web.sandbox.git("update-ref", ref, commit, cwd=store)
+    work = web.sandbox.repo("work")
+    for done in (web.clone(), web.lab.ghost("pull", web.hash, at=work)):
+        assert "error: " in done.err
+        assert done.code in (4, 7)
+    assert https_server.secrets == []
+
+
 def test_the_guard_holds_for_a_pull_and_for_the_repository_s_own_settings(
     web: Stranger, https_server: HttpsServer
 ) -> None:

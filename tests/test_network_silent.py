@@ -52,6 +52,15 @@ def test_a_silent_server_is_given_up(lab: Lab, silent: Listener, scheme: str, ca
     assert "Traceback" not in err
 
 
+def test_doctor_gives_a_silent_server_up_too(lab: Lab, silent: Listener) -> None:
+    lab.sandbox.config("ghost.timeout", "1")
+    began = time.monotonic()
+    done = lab.ghost("doctor", env={"GIT_GHOST_REPO": f"git://127.0.0.1:{silent.port}/x"})
+    assert time.monotonic() - began < 30
+    assert done.code == 1
+    assert b"fail  ghost repository" in done.out
+
+
 def test_with_retry_a_silent_server_is_tried_again(lab: Lab, silent: Listener) -> None:
     lab.sandbox.config("ghost.timeout", "1")
     url = URLS["git"].format(port=silent.port)

@@ -90,7 +90,10 @@ class Tampering:
 
     def lie(self, ref: str, trailer: str, value: str) -> None:
         files = [PATCH] if ref == self.diff else ["commits.patch", BUNDLE]
-        message = re.sub(f"(?m)^{trailer}: .*$", f"{trailer}: {value}", self.message(ref))
+        said = self.message(ref).rstrip() + "\n"
+        if f"\n{trailer}: " not in said:
+            said += f"{trailer}: \n"
+        message = re.sub(f"(?m)^{trailer}: .*$", f"{trailer}: {value}", said)
         assert value in message
         self.put(ref, {name: self.read(ref, name) for name in files}, message)
 
@@ -187,6 +190,7 @@ HARMLESS: dict[str, Attack] = {
     "remote base is nowhere": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "0" * 40),
     "remote base is longer": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "f" * 64),
     "remote base is text": lambda t: t.lie(t.diff, "Ghost-Remote-Base", "--all"),
+    "submodules": lambda t: t.lie(t.diff, "Ghost-Submodules", "[" * 20_000),
     "commits ghost's trailers": lambda t: t.lie(t.commits, "Ghost-Remote-Base", "0" * 40),
 }
 

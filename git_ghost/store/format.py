@@ -97,7 +97,7 @@ class Trailers(NamedTuple):
         """The submodules that were checked out where the ghost was made; None when unknown."""
         try:
             found = json.loads(self.submodules)
-        except ValueError:
+        except (ValueError, RecursionError):  # the text is whatever somebody wrote there
             return None
         return frozenset(map(str, found)) if isinstance(found, list) else None
 

@@ -165,11 +165,11 @@ def delete(place: Place, store: GhostRepository, ghosts: Sequence[Listed]) -> li
     return gone
 
 
-def probe_write(repository: Repository | None, store: GhostRepository) -> bool:
+def probe_write(repository: Repository | None, store: GhostRepository, link: Link) -> bool:
     """Ask the ghost repository for write access without writing; True, or RemoteError why not."""
     with scratch(repository) as private:
         object_format = repository.object_format if repository else "sha1"
-        inbox = Inbox(private, store, object_format)
+        inbox = Inbox(private, store, object_format, link)
         feed = b"tree " + git("mktree", cwd=inbox.git_dir, env=inbox.env).strip()
         feed += b"\nauthor git ghost <> 0 +0000\ncommitter git ghost <> 0 +0000\n\nprobe\n"
         commit = git(

@@ -172,6 +172,8 @@ def _without_secrets(env: Environment, real: str, config: GitConfig, url: str) -
     server, path = server_of(real), parse(real).path.partition("?")[0]
     if server is None:
         raise _refused(url, "by a URL whose host is not certain")
+    if re.search(r"[?#]", real):  # git would not find the settings below for such a URL
+        raise _refused(url, "by a URL with a query or a fragment")
     scoped = _Scoped(server, config)
     certificate = env.get("GIT_SSL_CERT") or config.get("http.sslcert")
     if certificate and not scoped.values("sslcert", path):

@@ -81,7 +81,7 @@ def _unknown_settings(config: GitConfig) -> Iterator[Check]:
 
 def _ghost_repository_checks(context: Context) -> Iterator[Check]:
     target = context.store()
-    place = place_of(context.repository)
+    place = place_of(context.repository, context.link)
     if target.embedded and not os.path.exists(target.url):
         hint = "Good for this machine alone. To share ghosts: git config --global ghost.repo URL"
         yield Check("ghost repository", None, f"{target.shown}, made at the first push", hint)
@@ -100,7 +100,7 @@ def _ghost_repository_checks(context: Context) -> Iterator[Check]:
     if readable.ok is not False:
         yield _check(
             "write access",
-            lambda: (probe_write(context.repository, target), target.shown, ""),
+            lambda: (probe_write(context.repository, target, context.link), target.shown, ""),
         )
 
 

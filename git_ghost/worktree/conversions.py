@@ -39,10 +39,10 @@ _Files = Mapping[bytes, _Stored]
 def differing(quarantine: Quarantine, base: Oid, *, attributes: bool) -> Iterator[Notice]:
     """What will not come out as it is on disk here, of the tree in the private index.
 
-    Looked at are files that differ from ``base``; of those under a filter that is set up here, all
-    (not under ``lfs``, which has a guard of its own). ``attributes`` says whether the tree has any.
-    Compared is what git writes in a repository without any configuration; files without an
-    attribute or setting that matters are not read.
+    Looked at are files that differ from ``base``, or all where attributes do; of those under a
+    filter that is set up here, all (not under ``lfs``, which has a guard of its own).
+    ``attributes`` says whether the tree has any. Compared is what git writes in a repository
+    without any configuration; files without an attribute or setting that matters are not read.
     """
     repository, config = quarantine.repository, quarantine.repository.config
     filters = _filters(config)
@@ -50,6 +50,8 @@ def differing(quarantine: Quarantine, base: Oid, *, attributes: bool) -> Iterato
     if attributes or crlf or _attributes_of_this_machine(repository):
         files = _changed(quarantine, base)
         every = _under(quarantine, filters)
+        if any(path.rpartition(b"/")[2] == b".gitattributes" for path in files):
+            every = _tracked(quarantine)  # other attributes convert files that did not change
         reasons = _reasons(quarantine, {**every, **files}, filters, crlf)
         yield from _told(reasons, _unlike(quarantine, {**every, **files}, reasons))
     yield from _modes(quarantine)
@@ -105,9 +107,12 @@ _ENTRY = re.compile(rb"(100\d+) ([0-9a-f]+) 0\t([^\0]*)\0")
 def _under(quarantine: Quarantine, filters: Iterable[str]) -> dict[bytes, _Stored]:
     """The tracked files under any of ``filters``."""
     named = [f":(top,attr:filter={n})" for n in filters if re.fullmatch(r"[-A-Za-z0-9_]+", n)]
-    if not named:
-        return {}
-    out = quarantine.git("ls-files", "-s", "-z", "--", *named)
+    return _tracked(quarantine, *named) if named else {}
+
+
+def _tracked(quarantine: Quarantine, *pathspecs: str) -> dict[bytes, _Stored]:
+    """The tracked files, or those of them that a pathspec matches."""
+    out = quarantine.git("ls-files", "-s", "-z", "--", *pathspecs)
     entries = _ENTRY.findall(out)
     return {path: _Stored(mode.decode(), Oid(blob.decode())) for mode, blob, path in entries}
 

@@ -149,7 +149,7 @@ def undo(root: Object, note: str) -> None:
             path = _path(pointer)
             with contextlib.suppress(LookupError):
                 _undo(_find(root, path[:-1]), did, path, known)
-    except (AttributeError, TypeError) as e:
+    except (AttributeError, TypeError, RecursionError) as e:
         raise ValueError("this is not a note of edits") from e
 
 
