@@ -128,8 +128,9 @@ def no_base(commit: str, source: str) -> NoSuchBase:
     where = f" or on {redact(source)}" if source else ""
     return NoSuchBase(
         f"the base commit {commit} is not here{where}",
-        "Push that commit to the source remote, name another source with --source, or push the"
-        " ghost again with its commits (`git ghost push all`).",
+        "Push that commit to the source remote, or name another source with --source. Or go where"
+        " the ghost was pushed, let `git fetch --prune` learn what the source has now, and"
+        " `git ghost push` again: the commits that the source lacks then go along.",
     )
 
 
