@@ -19,6 +19,7 @@ from git_ghost import errors
 from git_ghost.cli import failure
 from git_ghost.cli.main import cli
 from git_ghost.cli.signals import Terminated
+from tests.support.environment import UNMEASURED
 from tests.support.lab import Lab
 from tests.support.sandbox import Sandbox
 
@@ -304,7 +305,8 @@ def test_a_signal_while_it_starts_shows_no_traceback(
 
 
 def test_an_interrupt_while_the_handlers_are_loaded_shows_no_traceback(sandbox: Sandbox) -> None:
-    done = sandbox.run(sys.executable, "-c", EARLY, "signal", str(int(signal.SIGINT)))
+    line = (sys.executable, "-c", EARLY, "signal", str(int(signal.SIGINT)))
+    done = sandbox.run(*line, env=UNMEASURED)  # measuring loads `signal` beforehand
     assert done.fails(130) == "error: interrupted\n"
 
 

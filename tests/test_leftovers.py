@@ -33,6 +33,17 @@ def test_empty_folders_and_special_files_are_named_in_one_line(
     assert "empty folders" not in lab.ghost("push", "--no-untracked").err
 
 
+def test_a_folder_that_became_a_link_is_not_looked_into(lab: Lab) -> None:
+    outside = lab.sandbox.root / "outside"
+    (outside / "empty").mkdir(parents=True)
+    (lab.laptop / "src/train.py").unlink()
+    (lab.laptop / "src").rmdir()
+    (lab.laptop / "src").symlink_to(outside)
+    result = lab.ghost("push")
+    assert result.ok().split()[-1] == lab.tree_of()
+    assert "empty" not in result.err
+
+
 def test_a_pipe_in_the_place_of_a_removed_file_is_named(lab: Lab) -> None:
     (lab.laptop / "src/train.py").unlink()
     os.mkfifo(lab.laptop / "src/other")

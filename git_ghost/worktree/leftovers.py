@@ -65,12 +65,24 @@ def _count(top: bytes, folder: bytes) -> int:
 def _unknown(top: bytes, folders: Iterable[bytes], known: Collection[bytes]) -> Iterator[bytes]:
     """The special files in ``folders``, and the empty folders that are not ``known``."""
     for folder in folders:
+        if _is_beyond_link(top, folder):  # a folder that became a link; git does not look there
+            continue
         for name, kind in _entries(os.path.join(top, folder)):
             path = folder + b"/" + name if folder else name
             if kind == "special":
                 yield path
             elif name != b".git" and path not in known and _is_empty(os.path.join(top, path)):
                 yield path + b"/"
+
+
+def _is_beyond_link(top: bytes, folder: bytes) -> bool:
+    """Whether ``folder``, or one on the way to it, is a symbolic link."""
+    path = top
+    for step in filter(None, folder.split(b"/")):
+        path = os.path.join(path, step)
+        if os.path.islink(path):
+            return True
+    return False
 
 
 def _entries(folder: bytes) -> Iterator[tuple[bytes, str]]:
