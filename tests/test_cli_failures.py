@@ -299,7 +299,8 @@ entry()
 def test_a_signal_while_it_starts_shows_no_traceback(
     sandbox: Sandbox, module: str, number: signal.Signals
 ) -> None:
-    done = sandbox.run(sys.executable, "-c", EARLY, module, str(int(number)))
+    line = (sys.executable, "-c", EARLY, module, str(int(number)))
+    done = sandbox.run(*line, env=UNMEASURED)
     word = "interrupted" if number == signal.SIGINT else "terminated"
     assert done.fails(128 + number) == f"error: {word}\n"
 
